@@ -1,0 +1,236 @@
+"""Units: the steps of depth, found from the graph of any flat functional Keras model.
+
+1. A cut point is an operation through which every path from the input to the output runs: the
+   network can be cut at its one output tensor. The operations between two cut points are a segment.
+2. Segments are joined until each holds a kernel: what has none belongs to the unit before it, the
+   preprocessing to the first one.
+3. Neighbours whose kernels share a block's name (`block2a_…`, `conv3_block1_…`) are one unit, but
+   where each is a plain kernel with its activation, as in VGG, or has merged its own paths.
+"""
+
+import dataclasses
+import math
+import re
+from typing import TYPE_CHECKING
+
+from tl_strategies.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    import keras
+
+BLOCK = re.compile(r"(?:.*?block_?\d+[a-z]?|expanded_conv(?:_\d+)?)(?=_|$)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Unit:
+    """One step of depth.
+
+    Attributes:
+        depth: its number, from 1.
+        name: the block's, or that of its only kernel, or of the operation that merges its paths;
+            `unit<depth>` where Keras made up the names.
+        layers: the names of its operations, in the order in which they run.
+        parameters: the number of its weights' entries, the untrained ones included.
+        output_shape: of its one output tensor, without the batch axis.
+    """
+
+    depth: int
+    name: str
+    layers: tuple[str, ...]
+    parameters: int
+    output_shape: tuple[int | None, ...]
+
+
+def find_units(model: "keras.Model") -> list[Unit]:
+    """The units of a flat functional model, in order.
+
+    Raises:
+        UsageError: the model is not functional, or has several inputs or outputs.
+    """
+    pieces = _join_blocks(_join_kernels(_segments(_nodes(model))))
+    units, names = [], set()
+    for depth, piece in enumerate(pieces, 1):
+        name = _unit_name(piece) or f"unit{depth}"
+        name = name if name not in names else f"{name}_{depth}"
+        names.add(name)
+        layers = tuple(node.operation.name for node in piece)
+        parameters = sum(math.prod(weight.shape) for node in piece for weight in _weights(node))
+        units.append(Unit(depth, name, layers, parameters, piece[-1].outputs[0].shape[1:]))
+    return units
+
+
+def find_depth(n: int | str, units: list[Unit]) -> int:
+    """The depth that `n` names: a count, a negative count from the end, or a unit's name.
+
+    Raises:
+        UsageError: there is no such depth.
+    """
+    try:
+        depth = int(n)
+    except ValueError:
+        names = {unit.name: unit.depth for unit in units}
+        if n not in names:
+            raise unknown("--n as a unit's name", str(n), names) from None
+        return names[n]
+    if not -len(units) <= depth <= len(units):
+        raise UsageError(
+            f"--n must be from 0 to {len(units)}, the number of units, or from -{len(units)} to -1, "
+            f"counted from the end. Received: {n}. `tl-inspect` lists the units of a backbone."
+        )
+    return depth if depth >= 0 else len(units) + depth
+
+
+def coarse_units(model: "keras.Model", units: list[Unit]) -> list[Unit]:
+    """The units that hold more than half of all kernels: there the network cannot be cut finely."""
+    kernels = {node.operation.name for node in _nodes(model) if _is_kernel(node)}
+    return [unit for unit in units if 2 * len(kernels.intersection(unit.layers)) > len(kernels) > 4]
+
+
+def unit_output(model: "keras.Model", unit: Unit) -> "keras.KerasTensor":
+    """The symbolic tensor at which the model can be cut above a unit."""
+    node = next(node for node in _nodes(model) if node.operation.name == unit.layers[-1])
+    return node.outputs[0]
+
+
+# The graph
+
+
+def _nodes(model: "keras.Model") -> list:
+    """The nodes (calls of operations) from the input to the output, in the order in which they run."""
+    if not hasattr(model, "_nodes_by_depth"):
+        raise UsageError(
+            f"A backbone must be a functional Keras model. Received: {model.name!r}, a "
+            f"{type(model).__name__}."
+        )
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise UsageError(
+            f"A backbone must have one input and one output. Received: {model.name!r} with "
+            f"{len(model.inputs)} inputs and {len(model.outputs)} outputs."
+        )
+    by_depth = model._nodes_by_depth
+    nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
+    names = [node.operation.name for node in nodes]
+    if len(set(names)) < len(names):
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UsageError(f"A backbone must use each layer once. Received: {twice!r} used twice.")
+    return nodes
+
+
+def _segments(nodes: list) -> list[list]:
+    """The nodes split after each cut point.
+
+    A node is one iff (paths from the input) × (paths to the output) = all paths.
+    """
+    position = {id(node): i for i, node in enumerate(nodes)}
+    parents = [[position[id(parent)] for parent in node.parent_nodes] for node in nodes]
+    paths_in = [1] * len(nodes)
+    for i in range(1, len(nodes)):
+        paths_in[i] = sum(paths_in[parent] for parent in parents[i])
+    paths_out = [0] * (len(nodes) - 1) + [1]
+    for i in range(len(nodes) - 1, 0, -1):
+        for parent in parents[i]:
+            paths_out[parent] += paths_out[i]
+    segments, current = [], []
+    for i, node in enumerate(nodes):
+        current.append(node)
+        if paths_in[i] * paths_out[i] == paths_in[-1] and len(node.outputs) == 1:
+            segments.append(current)
+            current = []
+    return segments
+
+
+# From segments to units
+
+
+def _weights(node) -> list:
+    return getattr(node.operation, "weights", [])
+
+
+def _is_kernel(node) -> bool:
+    """Does it hold a weight of two or more axes: a convolution, a dense layer, a nested chain?"""
+    return any(len(weight.shape) > 1 for weight in _weights(node))
+
+
+def _is_activation(node) -> bool:
+    """Is it, or does it end in, something other than the identity, entry by entry?"""
+    activation = getattr(node.operation, "activation", None)
+    if activation is not None:
+        return getattr(activation, "__name__", "") != "linear"
+    return "relu" in type(node.operation).__name__.lower()
+
+
+def _is_named(node) -> bool:
+    """Did somebody name it? Keras's own names (`conv2d_94`) change from process to process."""
+    automatic = re.sub(r"_", "", re.sub(r"_\d+$", "", node.operation.name))
+    return automatic != type(node.operation).__name__.lower()
+
+
+def _kernels(piece: list) -> list:
+    return [node for node in piece if _is_kernel(node)]
+
+
+def _block_name(piece: list) -> str | None:
+    """The block's name that the kernels of a piece share, or its operations where it has none."""
+    named = [node for node in _kernels(piece) or piece if _is_named(node)]
+    matches = [BLOCK.match(node.operation.name) for node in named]
+    blocks = {match.group() if match else None for match in matches}
+    return blocks.pop() if len(blocks) == 1 else None
+
+
+def _join_kernels(segments: list[list]) -> list[list]:
+    """Join segments until each holds a kernel.
+
+    One without joins the piece before it, but for preprocessing and for the normalization that a
+    block's name shows to be the beginning of the next.
+    """
+    pieces, waiting = [], []
+    for i, segment in enumerate(segments):
+        if _kernels(segment):
+            pieces.append(waiting + segment)
+            waiting = []
+            continue
+        following = next((later for later in segments[i + 1 :] if _kernels(later)), None)
+        block = _block_name(segment)
+        starts = following is not None and block is not None and block == _block_name(following)
+        if not pieces or waiting or (starts and block != _block_name(pieces[-1])):
+            waiting = waiting + segment
+        else:
+            pieces[-1] = pieces[-1] + segment
+    if not pieces:
+        raise UsageError("A backbone must hold a kernel: a convolution or a dense layer.")
+    return pieces
+
+
+def _is_plain(piece: list) -> bool:
+    """One kernel and its activation."""
+    return len(_kernels(piece)) == 1 and any(map(_is_activation, piece))
+
+
+def _merges(piece: list) -> list:
+    """The nodes at which paths meet."""
+    return [node for node in piece if len(node.parent_nodes) > 1]
+
+
+def _join_blocks(pieces: list[list]) -> list[list]:
+    """Join neighbours of one block, unless every one of them is plain, or a whole block itself."""
+    runs: list[list[list]] = []
+    for piece in pieces:
+        name = _block_name(piece)
+        if runs and name is not None and _block_name(runs[-1][0]) == name:
+            runs[-1].append(piece)
+        else:
+            runs.append([piece])
+    joined = []
+    for run in runs:
+        whole = all(map(_is_plain, run)) or all(map(_merges, run))
+        joined += run if whole else [[node for piece in run for node in piece]]
+    return joined
+
+
+def _unit_name(piece: list) -> str | None:
+    kernels, block = _kernels(piece), _block_name(piece)
+    if block is not None and not _is_plain(piece):
+        return block
+    telling = kernels if len(kernels) == 1 else _merges(piece)[-1:]
+    named = [node for node in telling if _is_named(node)]
+    return named[0].operation.name if named else None

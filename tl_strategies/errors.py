@@ -1,0 +1,21 @@
+"""What a user can get wrong is a UsageError: commands print its message and exit with code 2."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UsageError(ValueError):
+    """Something in the call or the data must change before any training can start.
+
+    The message says what must be, what was received, and how to mend it.
+    """
+
+
+def unknown(what: str, received: str, choices: Iterable[str], hint: str = "") -> UsageError:
+    """An error for a name that is not among the choices, with the nearest one named."""
+    choices = list(choices)
+    nearest = difflib.get_close_matches(str(received), choices, n=1, cutoff=0.5)
+    message = f"{what} must be one of {', '.join(choices)}. Received: {received}."
+    if nearest:
+        message += f" Did you mean {nearest[0]!r}?"
+    return UsageError(f"{message} {hint}".rstrip())

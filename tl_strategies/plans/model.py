@@ -1,0 +1,91 @@
+"""From a plan to a Keras model: the units and the head; which weights are trained in a phase."""
+
+import keras
+from keras import layers
+
+from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, unit_layers
+from tl_strategies.backbones.units import Unit, unit_output
+from tl_strategies.plans.plan import Head, Phase, Plan
+
+
+def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
+    """One flat model from images to probabilities, of shape (batch, labels).
+
+    The backbone is copied, not touched. Fresh units and the head are initialised anew.
+    """
+    copy = copy_model(backbone)
+    for row, unit in zip(plan.units, units, strict=False):
+        if row.weights == "fresh":
+            for layer in unit_layers(copy, unit):
+                reinitialize(layer)
+    features = unit_output(copy, units[len(plan.units) - 1])
+    return keras.Model(
+        copy.inputs[0], _head(plan.head, features), name=plan.strategy.replace(":", "_")
+    )
+
+
+def _head(head: Head, x):
+    if len(x.shape) > 2:
+        pooling = {3: layers.GlobalAveragePooling1D, 4: layers.GlobalAveragePooling2D}[len(x.shape)]
+        x = pooling(name="head_pool", dtype="float32")(x)
+    if head.unit_length:
+        x = layers.UnitNormalization(name="head_unit_length", dtype="float32")(x)
+    for number, size in enumerate(head.hidden, 1):
+        if head.dropout:
+            x = layers.Dropout(head.dropout, name=f"head_dropout{number}")(x)
+        x = layers.Dense(size, "relu", kernel_initializer="he_normal", name=f"head_dense{number}")(
+            x
+        )
+    if head.dropout:
+        x = layers.Dropout(head.dropout, name="head_dropout")(x)
+    return layers.Dense(head.labels, "softmax", dtype="float32", name="head_softmax")(x)
+
+
+def head_layers(model: keras.Model, units: list[Unit]) -> list[keras.layers.Layer]:
+    """The layers that belong to no unit."""
+    named = {name for unit in units for name in unit.layers}
+    return [leaf for layer in model.layers if layer.name not in named for leaf in leaves(layer)]
+
+
+def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phase | None) -> None:
+    """Set `trainable` on every leaf layer as the plan says for a phase; None freezes all units.
+
+    A frozen unit also drops nothing out: it runs as in inference. Compile with a new optimizer
+    afterwards.
+
+    Raises:
+        RuntimeError: a weight is not in the state that was set.
+    """
+    model.trainable = True
+    expected = {id(w) for leaf in head_layers(model, units) for w in leaf.trainable_weights}
+    for row, unit in zip(plan.units, units, strict=False):
+        active = row.trainable and phase is not None and unit.depth >= phase.trainable_from
+        for leaf in unit_layers(model, unit):
+            is_bn = isinstance(leaf, layers.BatchNormalization)
+            leaf.trainable = active and (row.bn == "train" or not is_bn)
+            _set_dropout(leaf, active)
+            if leaf.trainable:
+                expected |= {id(w) for w in leaf.trainable_weights}
+    actual = {id(w) for w in model.trainable_weights}
+    if actual != expected:
+        wrong = [w.path for w in model.weights if (id(w) in actual) != (id(w) in expected)]
+        raise RuntimeError(f"`trainable` did not take effect on {', '.join(wrong)}.")
+
+
+def _set_dropout(leaf: keras.layers.Layer, active: bool) -> None:
+    for name in ("rate", "drop_path_rate"):
+        if hasattr(leaf, "seed_generator") and hasattr(leaf, name):
+            if not hasattr(leaf, "rate_when_trained"):
+                leaf.rate_when_trained = getattr(leaf, name)
+            setattr(leaf, name, leaf.rate_when_trained if active else 0.0)
+
+
+def variable_multipliers(model: keras.Model, plan: Plan, units: list[Unit]) -> dict[str, float]:
+    """Learning-rate multiplier by variable path, for the trainable units."""
+    return {
+        weight.path: row.learning_rate_multiplier
+        for row, unit in zip(plan.units, units, strict=False)
+        if row.trainable
+        for leaf in unit_layers(model, unit)
+        for weight in leaf.weights
+    }

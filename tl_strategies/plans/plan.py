@@ -1,0 +1,140 @@
+"""The plan: what a strategy decides for one backbone and one task, as plain data."""
+
+import dataclasses
+import json
+from typing import Any, Literal
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitPlan:
+    """What happens to one unit.
+
+    Attributes:
+        depth: the unit's number, from 1.
+        name: the unit's name.
+        weights: where its weights come from.
+        trainable: whether any phase trains it.
+        learning_rate_multiplier: times the run's learning rate; None for a frozen unit.
+        bn: BatchNormalization in inference mode ("frozen"), or trained with the unit ("train").
+    """
+
+    depth: int
+    name: str
+    weights: Literal["pretrained", "fresh"]
+    trainable: bool
+    learning_rate_multiplier: float | None
+    bn: Literal["frozen", "train"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Head:
+    """The new layers on top of the pooled features.
+
+    Attributes:
+        classifier: "softmax" is trained by gradient descent; "linear_svm" and
+            "logistic_regression" are fitted on stored codes by scikit-learn.
+        labels: the number of labels.
+        hidden: sizes of fully connected ReLU layers before the classifier.
+        dropout: rate before each Dense layer.
+        unit_length: scale each image's codes to unit L2 norm first.
+    """
+
+    classifier: Literal["softmax", "linear_svm", "logistic_regression"]
+    labels: int
+    hidden: tuple[int, ...] = ()
+    dropout: float = 0.0
+    unit_length: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class Phase:
+    """A stretch of training with one set of trainable units.
+
+    Attributes:
+        epochs: passes over the training images.
+        trainable_from: depth of the lowest unit trained; the unit count + 1 trains the head only.
+    """
+
+    epochs: int
+    trainable_from: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """The resolved table of a run: one row a unit, the head and the phases.
+
+    Attributes:
+        strategy: the strategy's registered name.
+        n: the transfer depth: how many leading units are transferred and, but where
+            the strategy trains them too, kept frozen.
+        backbone: the backbone's name.
+        depth_count: how many units the backbone has; `units` has fewer rows where a
+            strategy drops the last ones.
+        units: a row for each unit that is kept, by depth.
+        head: the new layers on top.
+        phases: in order; none where the head is fitted on stored codes.
+    """
+
+    strategy: str
+    n: int
+    backbone: str
+    depth_count: int
+    units: tuple[UnitPlan, ...]
+    head: Head
+    phases: tuple[Phase, ...]
+
+    @property
+    def multipliers(self) -> dict[str, float]:
+        """Learning-rate multiplier by the name of each trainable unit."""
+        return {u.name: u.learning_rate_multiplier for u in self.units if u.trainable}
+
+    def to_json(self) -> str:
+        return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "Plan":
+        """The plan that `to_json` wrote. Raises TypeError for unknown or missing fields."""
+        fields: dict[str, Any] = json.loads(text)
+        fields["units"] = tuple(UnitPlan(**unit) for unit in fields["units"])
+        head = fields["head"]
+        fields["head"] = Head(**{**head, "hidden": tuple(head["hidden"])})
+        fields["phases"] = tuple(Phase(**phase) for phase in fields["phases"])
+        return cls(**fields)
+
+    def __str__(self) -> str:
+        width = max([len(unit.name) for unit in self.units] + [4])
+        lines = [
+            f"strategy {self.strategy}, n = {self.n} of {self.depth_count} units of {self.backbone}",
+            f"{'depth':>5}  {'unit':<{width}}  {'weights':<10}  {'':<9}  {'rate ×':>8}  bn",
+        ]
+        for unit in self.units:
+            rate = f"{unit.learning_rate_multiplier:.4g}" if unit.trainable else "–"
+            state = "trainable" if unit.trainable else "frozen"
+            lines.append(
+                f"{unit.depth:>5}  {unit.name:<{width}}  {unit.weights:<10}  {state:<9}  "
+                f"{rate:>8}  {unit.bn}"
+            )
+        if len(self.units) < self.depth_count:
+            lines.append(f"       units {len(self.units) + 1} to {self.depth_count} are dropped")
+        lines.append(f"head   {describe_head(self.head)}")
+        for number, phase in enumerate(self.phases, 1):
+            trains = "the head"
+            if phase.trainable_from <= self.depth_count:
+                trains = f"units {phase.trainable_from} to {self.depth_count} and the head"
+            plural = "epoch" if phase.epochs == 1 else "epochs"
+            lines.append(f"phase {number}: {phase.epochs} {plural}, trains {trains}")
+        if not self.phases:
+            lines.append("no phases: the classifier is fitted on the CNN codes")
+        return "\n".join(lines)
+
+
+def describe_head(head: Head) -> str:
+    """One line: the head's layers in order."""
+    layers = ["average pooling"]
+    layers += ["unit length"] if head.unit_length else []
+    dropout = [f"dropout {head.dropout:g}"] if head.dropout else []
+    for size in head.hidden:
+        layers += [*dropout, f"dense {size} + ReLU"]
+    return ", ".join(
+        [*layers, *dropout, f"{head.classifier.replace('_', ' ')} over {head.labels} labels"]
+    )

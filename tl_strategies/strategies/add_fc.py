@@ -1,0 +1,29 @@
+"""New fully connected layers on the frozen backbone (Oquab et al. 2014)."""
+
+from tl_strategies.data.task import Task
+from tl_strategies.errors import UsageError
+from tl_strategies.plans.plan import Head
+from tl_strategies.strategies.base import Strategy
+from tl_strategies.strategies.registry import register
+
+
+@register("add_fc")
+class AddFC(Strategy):
+    """New fully connected layers, then softmax, trained on the frozen backbone.
+
+    Args:
+        hidden: sizes of the new layers, from the bottom.
+        dropout: rate before each Dense layer.
+    """
+
+    def __init__(self, hidden: tuple[int, ...] = (512,), dropout: float = 0.3):
+        hidden = (hidden,) if isinstance(hidden, int) else tuple(hidden)
+        if not hidden or not all(isinstance(size, int) and size > 0 for size in hidden):
+            raise UsageError(f"hidden must be one or more layer sizes above 0. Received: {hidden}.")
+        if not 0 <= dropout < 1:
+            raise UsageError(f"dropout must be at least 0 and below 1. Received: {dropout}.")
+        self.hidden = hidden
+        self.dropout = dropout
+
+    def head(self, task: Task) -> Head:
+        return Head("softmax", task.label_count, hidden=self.hidden, dropout=self.dropout)
