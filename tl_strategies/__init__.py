@@ -1,0 +1,39 @@
+"""Transfer learning for Keras image models: a strategy is a rule over depth.
+
+    import tl_strategies as tl
+    run = tl.fit("partial", n=3, dataset="folder:photos")
+
+Names are imported when they are first used: Keras takes seconds.
+"""
+
+import importlib
+from typing import Any
+
+from tl_strategies.version import VERSION as __version__
+
+_PUBLIC = {
+    "Head": "tl_strategies.plans.plan",
+    "Phase": "tl_strategies.plans.plan",
+    "Plan": "tl_strategies.plans.plan",
+    "Settings": "tl_strategies.training.settings",
+    "Strategy": "tl_strategies.strategies",
+    "Task": "tl_strategies.data.task",
+    "Unit": "tl_strategies.backbones.units",
+    "UsageError": "tl_strategies.errors",
+    "find_units": "tl_strategies.backbones.units",
+    "fit": "tl_strategies.training.run",
+    "get_strategy": "tl_strategies.strategies",
+    "load_backbone": "tl_strategies.backbones.zoo",
+    "register": "tl_strategies.strategies",
+}
+__all__ = [*_PUBLIC, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

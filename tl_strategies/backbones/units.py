@@ -74,8 +74,8 @@ def find_depth(n: int | str, units: list[Unit]) -> int:
         return names[n]
     if not -len(units) <= depth <= len(units):
         raise UsageError(
-            f"--n must be from 0 to {len(units)}, the number of units, or from -{len(units)} to -1, "
-            f"counted from the end. Received: {n}. `tl-inspect` lists the units of a backbone."
+            f"--n must be from 0 to {len(units)}, the number of units, or from -{len(units)} to "
+            f"-1, counted from the end. Received: {n}. `tl-inspect` lists the units of a backbone."
         )
     return depth if depth >= 0 else len(units) + depth
 
@@ -96,7 +96,7 @@ def unit_output(model: "keras.Model", unit: Unit) -> "keras.KerasTensor":
 
 
 def _nodes(model: "keras.Model") -> list:
-    """The nodes (calls of operations) from the input to the output, in the order in which they run."""
+    """The nodes (calls of operations) from the input to the output, as they run."""
     if not hasattr(model, "_nodes_by_depth"):
         raise UsageError(
             f"A backbone must be a functional Keras model. Received: {model.name!r}, a "

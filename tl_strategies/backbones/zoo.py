@@ -13,6 +13,7 @@ import keras
 
 from tl_strategies.backbones import efficientnet_lite0
 from tl_strategies.backbones.keras_file import load_backbone_file, load_weights_file
+from tl_strategies.backbones.names import BUNDLED, backbone_names
 from tl_strategies.errors import UsageError, unknown
 
 NO_ANSWER = 8  # seconds without an answer before a download is given up
@@ -38,11 +39,6 @@ IMAGE_SIZES = {
 }
 
 
-def backbone_names() -> list[str]:
-    """Every name that `load_backbone` takes, but for paths."""
-    return [efficientnet_lite0.NAME, *sorted(_applications())]
-
-
 def load_backbone(
     name: str, weights: str = "imagenet", image_size: int | None = None
 ) -> keras.Model:
@@ -59,13 +55,13 @@ def load_backbone(
     """
     if name.endswith(".keras"):
         return load_backbone_file(name, weights, image_size)
-    if name != efficientnet_lite0.NAME and name not in _applications():
+    if name not in backbone_names():
         raise unknown("--backbone", name, backbone_names(), "A model of yours: a path in .keras.")
     if weights not in ("imagenet", "none") and not pathlib.Path(weights).is_file():
         raise UsageError(
-            f"--weights must be imagenet, none or a file. Received: {weights}, which does not exist."
+            f"--weights must be imagenet, none or a file. Received: {weights}, which is none."
         )
-    if name == efficientnet_lite0.NAME:
+    if name == BUNDLED:
         if image_size is not None and image_size < 32:
             raise UsageError(
                 f"--image_size must be at least 32 for {name}. Received: {image_size}."
@@ -112,7 +108,7 @@ def _build_application(name: str, weights: str, image_size: int | None) -> keras
             f"--weights imagenet of {name} must be in Keras's cache, or there must be a network to "
             f"fetch it. Received: {error}. Put the file of that name into "
             f"{pathlib.Path.home() / '.keras' / 'models'}, or give its path as --weights FILE; "
-            f"--backbone {efficientnet_lite0.NAME} brings its weights along."
+            f"--backbone {BUNDLED} brings its weights along."
         ) from error
     finally:
         socket.setdefaulttimeout(timeout)

@@ -41,6 +41,24 @@ def _head(head: Head, x):
     return layers.Dense(head.labels, "softmax", dtype="float32", name="head_softmax")(x)
 
 
+def depth_tensor(
+    model: keras.Model, plan: Plan, units: list[Unit], depth: int
+) -> keras.KerasTensor | None:
+    """Where the model is cut when the first `depth` units are frozen; None for the images.
+
+    When all are, the frozen part goes on through the head's pooling, to the CNN codes.
+    """
+    if depth == 0:
+        return None
+    if depth >= len(plan.units):
+        pooling = [
+            layer for layer in model.layers if layer.name in ("head_pool", "head_unit_length")
+        ]
+        if pooling:
+            return pooling[-1].output
+    return unit_output(model, units[min(depth, len(plan.units)) - 1])
+
+
 def head_layers(model: keras.Model, units: list[Unit]) -> list[keras.layers.Layer]:
     """The layers that belong to no unit."""
     named = {name for unit in units for name in unit.layers}

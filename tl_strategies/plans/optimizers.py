@@ -3,11 +3,7 @@
 import keras
 from keras import ops
 
-from tl_strategies.errors import UsageError, unknown
-
-REFUSED = {"ftrl": "Ftrl", "schedulefreeadamw": "ScheduleFreeAdamW"}
-_BASES = ("SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta")
-_BASES += ("Adafactor", "Lamb", "Lion", "Muon")
+from tl_strategies.plans.choices import OPTIMIZERS, check_optimizer
 
 
 def _with_multipliers(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
@@ -43,24 +39,9 @@ def _with_multipliers(base: type[keras.optimizers.Optimizer]) -> type[keras.opti
     return UnitRateOptimizer
 
 
-OPTIMIZERS = {name.lower(): _with_multipliers(getattr(keras.optimizers, name)) for name in _BASES}
-
-
-def check_optimizer(name: str) -> str:
-    """The optimizer's name in lower case.
-
-    Raises:
-        UsageError: the name is unknown, or the optimizer would damage pretrained weights.
-    """
-    key = name.lower()
-    if key in REFUSED:
-        raise UsageError(
-            f"--optimizer must not be {REFUSED[key]}: it rebuilds a weight from its own state, which "
-            "wipes out pretrained values even at a tiny learning rate. Use adam or sgd."
-        )
-    if key not in OPTIMIZERS:
-        raise unknown("--optimizer", name, OPTIMIZERS)
-    return key
+_CLASSES = {
+    key: _with_multipliers(getattr(keras.optimizers, name)) for key, name in OPTIMIZERS.items()
+}
 
 
 def make_optimizer(
@@ -72,7 +53,7 @@ def make_optimizer(
     """A new optimizer.
 
     Args:
-        name: a key of OPTIMIZERS; SGD gets Nesterov momentum 0.9.
+        name: of OPTIMIZERS, in any case; SGD gets Nesterov momentum 0.9.
         learning_rate: of variables without a multiplier.
         multipliers: by variable path.
         weight_decay: decoupled (times the learning rate); kernels only, not vectors.
@@ -80,7 +61,8 @@ def make_optimizer(
     Raises:
         UsageError: see check_optimizer.
     """
+    check_optimizer(name)
     options = {"momentum": 0.9, "nesterov": True} if name.lower() == "sgd" else {}
-    return OPTIMIZERS[check_optimizer(name)](
+    return _CLASSES[name.lower()](
         learning_rate=learning_rate, multipliers=multipliers, weight_decay=weight_decay, **options
     )

@@ -104,7 +104,8 @@ class Plan:
     def __str__(self) -> str:
         width = max([len(unit.name) for unit in self.units] + [4])
         lines = [
-            f"strategy {self.strategy}, n = {self.n} of {self.depth_count} units of {self.backbone}",
+            f"strategy {self.strategy}, n = {self.n} of {self.depth_count} units"
+            f"{f' of {self.backbone}' if self.backbone else ''}",
             f"{'depth':>5}  {'unit':<{width}}  {'weights':<10}  {'':<9}  {'rate ×':>8}  bn",
         ]
         for unit in self.units:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: pure functions of progress, from 0 at the start of a run to 1 at its end."""
+"""Learning-rate schedules: pure functions of progress, from 0 at the start of a run to 1."""
 
 import keras
 from keras import ops
@@ -24,16 +24,25 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         steps: how many steps the run has.
         shape: a key of SHAPES.
         warmup: the part of the run, from 0 to below 1, over which the rate rises.
+        first_step: the step of the run at which the optimizer that counts the steps is new.
     """
 
-    def __init__(self, peak: float, steps: int, shape: str = "cosine", warmup: float = 0.0):
+    def __init__(
+        self,
+        peak: float,
+        steps: int,
+        shape: str = "cosine",
+        warmup: float = 0.0,
+        first_step: int = 0,
+    ):
         self.peak = peak
         self.steps = steps
         self.shape = shape
         self.warmup = warmup
+        self.first_step = first_step
 
     def __call__(self, step):
-        progress = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
+        progress = ops.minimum((ops.cast(step, "float32") + self.first_step) / self.steps, 1.0)
         remaining = ops.maximum(progress - self.warmup, 0.0) / (1 - self.warmup)
         factor = SHAPES[self.shape](remaining)
         if self.warmup:
@@ -48,4 +57,5 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
             "steps": self.steps,
             "shape": self.shape,
             "warmup": self.warmup,
+            "first_step": self.first_step,
         }

@@ -74,7 +74,7 @@ def _import_strategy(reference: str) -> type[Strategy]:
         cls = getattr(importlib.import_module(module_name), class_name)
     except (ImportError, AttributeError) as error:
         raise UsageError(
-            f"--strategy must be a name or package.module:Class. Received: {reference}, but {error}."
+            f"--strategy must be a name or package.module:Class. Received: {reference}: {error}."
         ) from error
     if not (isinstance(cls, type) and issubclass(cls, Strategy)):
         raise UsageError(f"{reference} must be a subclass of tl.Strategy. Received: {cls!r}.")

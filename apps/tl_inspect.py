@@ -1,0 +1,81 @@
+"""tl-inspect: the units of a backbone; the strategies, backbones and data sets there are."""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tl_apps.cli import Flag, flags_of, quiet_import, run_command
+from tl_strategies.backbones.names import backbone_names
+from tl_strategies.data.sources import SOURCES
+from tl_strategies.strategies import load_plugin, strategies
+from tl_strategies.training.settings import Settings
+
+FLAGS = [
+    Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
+    *flags_of(Settings, only=("weights", "image_size", "plugin")),
+    Flag("json", bool, False, "print JSON"),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command("tl-inspect", __doc__, FLAGS, _run, argv)
+
+
+def _run(values: dict[str, Any]) -> None:
+    for plugin in values["plugin"]:
+        load_plugin(plugin)
+    if values["backbone"] is None:
+        _print_names(values["json"])
+        return
+    with quiet_import():
+        from tl_strategies.backbones.units import coarse_units, find_units
+        from tl_strategies.backbones.zoo import load_backbone
+    model = load_backbone(values["backbone"], values["weights"], values["image_size"])
+    units = find_units(model)
+    coarse = coarse_units(model, units)
+    note = ""
+    if coarse:
+        note = (
+            f"{values['backbone']} cannot be cut finely: most of its layers lie in "
+            f"{', '.join(unit.name for unit in coarse)}, where every cut would go through several "
+            "tensors, as in cells that read the outputs of two cells before them."
+        )
+    if values["json"]:
+        rows = [dataclasses.asdict(unit) for unit in units]
+        print(json.dumps({"backbone": values["backbone"], "units": rows, "note": note}, indent=1))
+        return
+    width = max(len(unit.name) for unit in units)
+    print(f"{values['backbone']}: {len(units)} units, {model.count_params():,} parameters")
+    print(f"{'depth':>5}  {'unit':<{width}}  {'parameters':>12}  output shape")
+    for unit in units:
+        shape = " × ".join(map(str, unit.output_shape))
+        print(f"{unit.depth:>5}  {unit.name:<{width}}  {unit.parameters:>12,}  {shape}")
+    if note:
+        print(note)
+
+
+def _print_names(as_json: bool) -> None:
+    described = {name: cls.description() for name, cls in strategies().items()}
+    if as_json:
+        names = {"strategies": described, "backbones": backbone_names(), "datasets": SOURCES}
+        print(json.dumps(names, indent=1))
+        return
+    for title, entries in (("strategies", described), ("data sets", SOURCES)):
+        width = max(map(len, entries))
+        print(f"{title}:")
+        for name, description in entries.items():
+            print(f"  {name:<{width}}  {description}")
+    print("backbones (and any .keras file):")
+    line = " "
+    for name in backbone_names():
+        if len(line) + len(name) > 90:
+            print(line)
+            line = " "
+        line += f" {name}"
+    print(line)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

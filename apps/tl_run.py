@@ -1,0 +1,83 @@
+"""tl-run: one strategy on one data set: train, evaluate, save."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tl_apps.cli import Flag, flags_of, quiet_import, run_command
+from tl_strategies.strategies import strategies
+from tl_strategies.training.settings import Settings
+
+FLAGS = [
+    *flags_of(Settings),
+    Flag("config", str, None, "TOML file with defaults for these flags; the command line wins"),
+    Flag("dry_run", bool, False, "print the plan, train nothing"),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command("tl-run", __doc__, FLAGS, _run, argv, _epilog)
+
+
+def _epilog() -> str:
+    known = strategies()
+    width = max(map(len, known))
+    lines = [f"  {name:<{width}}  {cls.description()}" for name, cls in known.items()]
+    return "\n\nstrategies:\n" + "\n".join(lines)
+
+
+def _run(values: dict[str, Any]) -> None:
+    dry_run = values.pop("dry_run")
+    values.pop("config")
+    settings = Settings(**values)
+    from tl_strategies.training.job import check, prepare
+
+    checked = check(settings)
+    with quiet_import():
+        import keras  # noqa: F401
+
+    job = prepare(checked)
+    if dry_run:
+        print(job.plan)
+        return
+    with quiet_import():
+        from tl_strategies.training.run import run
+    print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
+    try:
+        result = run(job)
+    except KeyboardInterrupt:
+        if (job.directory / "plan.json").is_file():
+            print(
+                f"\nstopped; go on with: tl-run --config {job.directory / 'config.toml'} "
+                f"--run_dir {job.directory} --resume",
+                file=sys.stderr,
+            )
+        raise
+    print(summary(result))
+
+
+def summary(result) -> str:
+    """The table that ends a run."""
+    metrics = result.metrics
+    lines = [
+        "",
+        f"{metrics['strategy']}, n = {metrics['n']} of {metrics['units']} units of "
+        f"{metrics['backbone']}; {metrics['trainable_parameters']:,} parameters trained in "
+        f"{metrics['seconds']['total']:.0f} s",
+        f"{'':<12}{'accuracy':>10}{'loss':>10}",
+    ]
+    for part in ("validation", "test"):
+        scores = metrics[part]
+        lines.append(f"{part:<12}{scores['accuracy']:>10.3f}{scores['loss']:>10.3f}")
+    lines += [
+        "",
+        f"model        {result.directory / 'model.keras'}",
+        f"predictions  {result.directory / 'predictions.csv'}",
+        f"TensorBoard  tensorboard --logdir {result.directory}",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,15 @@
+"""The names of backbones, known without importing Keras."""
+
+import importlib.util
+import pathlib
+import re
+
+BUNDLED = "efficientnet_lite0"
+
+
+def backbone_names() -> list[str]:
+    """The bundled backbone and every network of keras.applications, by its lower-case name."""
+    package = pathlib.Path(importlib.util.find_spec("keras").origin).parent
+    exports = (package / "applications" / "__init__.py").read_text(encoding="utf-8")
+    networks = re.findall(r"^from .* import \w+ as ([A-Z]\w+)|^\s+([A-Z]\w+) as", exports, re.M)
+    return [BUNDLED, *sorted({(one or other).lower() for one, other in networks})]

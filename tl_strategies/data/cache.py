@@ -1,0 +1,43 @@
+"""Where a user's cached files lie, and the one way in which files appear: whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+import secrets
+import shutil
+from collections.abc import Iterator
+
+
+def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
+    """The directory given, or tl_strategies in the user's cache directory. It may not exist yet."""
+    if given:
+        return pathlib.Path(given).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "tl_strategies"
+
+
+@contextlib.contextmanager
+def written_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A path beside `target` to write a file or directory to; renamed to it when the block ends.
+
+    Where the block raises, nothing is left. A directory that another process has put there in the
+    meantime stays.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    aside = target.with_name(f".{secrets.token_hex(4)}.{target.name}")
+    try:
+        yield aside
+        if aside.is_dir() and target.exists():
+            return
+        aside.replace(target)
+    finally:
+        if aside.is_dir():
+            shutil.rmtree(aside, ignore_errors=True)
+        else:
+            aside.unlink(missing_ok=True)
+
+
+def write_text(target: pathlib.Path, text: str) -> None:
+    """Write a small text file, whole or not at all."""
+    with written_aside(target) as aside:
+        aside.write_text(text, encoding="utf-8")

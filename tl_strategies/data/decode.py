@@ -1,0 +1,99 @@
+"""From image files to one array: three channels, upright, padded to a square.
+
+Content decides what a file is, not its name. Alpha is composited on white, the first frame of an
+animation counts, the EXIF orientation is obeyed, and the aspect is kept by padding with white, so
+that nothing of an image is lost.
+"""
+
+import concurrent.futures
+import pathlib
+import stat
+import warnings
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from PIL import Image, ImageOps
+
+THREADS = 4
+
+
+def read_image(path: str | pathlib.Path, size: int) -> np.ndarray:
+    """An image as uint8 of shape (size, size, 3).
+
+    Raises:
+        ValueError: the file cannot be read as an image; the message says why.
+    """
+    try:
+        # Opening a named pipe would wait for ever.
+        if not stat.S_ISREG(pathlib.Path(path).stat().st_mode):
+            raise ValueError("not a regular file")
+        with Image.open(path) as image:
+            image.draft("RGB", (2 * size, 2 * size))
+            upright = ImageOps.exif_transpose(image)
+            return np.asarray(
+                ImageOps.pad(
+                    _to_rgb(upright), (size, size), Image.Resampling.BICUBIC, color="white"
+                )
+            )
+    # Decoders raise whatever their author thought of; each means that the file is broken.
+    except Exception as error:
+        raise ValueError(_reason(error, path)) from error
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        values = np.asarray(image, dtype="float64")
+        if values.max(initial=0) > 255:  # 16 bits a channel
+            values = values / 257
+        image = Image.fromarray(values.clip(0, 255).round().astype("uint8"))
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image.convert("RGB")
+
+
+def _reason(error: Exception, path: str | pathlib.Path) -> str:
+    if isinstance(error, Image.UnidentifiedImageError):
+        empty = pathlib.Path(path).stat().st_size == 0
+        return "the file is empty" if empty else "not an image of a known format"
+    if isinstance(error, Image.DecompressionBombError):
+        return "too many pixels: " + str(error).split(",")[0]
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    return str(error).replace(str(path), "the file") or type(error).__name__
+
+
+def decode_images(
+    paths: Sequence[str], size: int, out: np.ndarray, progress: Callable[[int], None]
+) -> dict[int, str]:
+    """Decode files into `out`, uint8 of shape (len(paths), size, size, 3).
+
+    Args:
+        paths: of the files.
+        size: side in pixels.
+        out: filled in place; rows of unreadable files are zeroed.
+        progress: called with the number of files done.
+
+    Returns:
+        Why a file could not be read, by its position.
+    """
+
+    def decode(position: int) -> str | None:
+        try:
+            out[position] = read_image(paths[position], size)
+        except ValueError as error:
+            out[position] = 0
+            return str(error)
+        return None
+
+    failures = {}
+    with (
+        warnings.catch_warnings(),
+        concurrent.futures.ThreadPoolExecutor(THREADS) as pool,
+    ):
+        warnings.simplefilter("ignore")  # of odd metadata and large images, which are handled
+        for position, reason in enumerate(pool.map(decode, range(len(paths)))):
+            if reason is not None:
+                failures[position] = reason
+            progress(position + 1)
+    return failures

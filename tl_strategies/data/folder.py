@@ -1,0 +1,67 @@
+"""A folder of images: the name of a sub-folder is the label of what lies in it, at any depth."""
+
+import os
+import pathlib
+
+import numpy as np
+
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.task import Task
+from tl_strategies.errors import UsageError
+
+
+def list_folder(path: str | os.PathLike, source: str | None = None) -> Listing:
+    """List the files below a folder's sub-folders. Hidden ones are passed over.
+
+    Args:
+        path: of the folder.
+        source: what to call it; None for "folder:PATH".
+
+    Raises:
+        UsageError: the folder is missing, empty, or has fewer than two sub-folders with files, or
+            a sub-folder has fewer than 3 files.
+    """
+    root = pathlib.Path(path).expanduser()
+    source = source or f"folder:{path}"
+    if not root.is_dir():
+        what = "is not a folder" if root.exists() else "does not exist"
+        raise UsageError(f"--dataset folder:PATH must be a folder. Received: {root}, which {what}.")
+    entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
+    classes = [entry for entry in entries if entry.is_dir()]
+    loose = [entry for entry in entries if not entry.is_dir()]
+    if len(classes) < 2:
+        received = f"one, {classes[0].name!r}" if classes else "none"
+        raise UsageError(
+            f"{source} must hold a sub-folder for each class, at least two. Received: {received}"
+            f"{f', and {len(loose)} files beside' if loose else ''}. Put the images of each class "
+            f"into a folder of its own, such as {root / 'cats' / 'photo.jpg'}."
+        )
+    paths: list[str] = []
+    labels: list[int] = []
+    for label, folder in enumerate(classes):
+        found = _files(folder)
+        paths += found
+        labels += [label] * len(found)
+    listing = Listing(
+        source=source,
+        paths=tuple(paths),
+        labels=np.array(labels, dtype="int64"),
+        task=Task(tuple(folder.name for folder in classes)),
+        left_out=tuple((str(entry), "not in a class's sub-folder") for entry in loose),
+    )
+    listing.check_counts()
+    return listing
+
+
+def _files(folder: pathlib.Path) -> list[str]:
+    """The files below a folder, in order of their path; a folder reached twice is read once."""
+    found, seen = [], set()
+    for directory, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(directory)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        found += [str(pathlib.Path(directory, name)) for name in files if not name.startswith(".")]
+    return sorted(found)

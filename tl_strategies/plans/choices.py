@@ -1,0 +1,29 @@
+"""The names of optimizers and schedules, known without Keras."""
+
+from tl_strategies.errors import UsageError, unknown
+
+OPTIMIZERS = {
+    name.lower(): name
+    for name in (
+        *("SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta"),
+        *("Adafactor", "Lamb", "Lion", "Muon"),
+    )
+}
+REFUSED = {"ftrl": "Ftrl", "schedulefreeadamw": "ScheduleFreeAdamW"}
+SCHEDULES = ("constant", "cosine")
+
+
+def check_optimizer(name: str) -> None:
+    """Refuse optimizers that do not exist, and those that would damage pretrained weights.
+
+    Raises:
+        UsageError: it is one of these.
+    """
+    key = name.lower()
+    if key in REFUSED:
+        raise UsageError(
+            f"--optimizer must not be {REFUSED[key]}: it rebuilds a weight from its own state, "
+            "which wipes out pretrained values even at a tiny learning rate. Use adam or sgd."
+        )
+    if key not in OPTIMIZERS:
+        raise unknown("--optimizer", name, OPTIMIZERS)

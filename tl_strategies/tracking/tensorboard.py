@@ -1,0 +1,73 @@
+"""What a run tells TensorBoard: scalars, learning rates, settings as HParams, the plan, figures."""
+
+import pathlib
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hp
+
+from tl_strategies.plans.plan import Plan
+
+
+class Tracker:
+    """Writes events below a run's directory, in the sub-folders `train` and `validation`.
+
+    Args:
+        directory: of the run.
+    """
+
+    def __init__(self, directory: pathlib.Path):
+        self.run = tf.summary.create_file_writer(str(directory))
+        self.train = tf.summary.create_file_writer(str(directory / "train"))
+        self.validation = tf.summary.create_file_writer(str(directory / "validation"))
+
+    def write_settings(self, config: dict[str, Any], plan: Plan) -> None:
+        """The settings as HParams and the plan as text."""
+        values = {
+            name: " ".join(value) if isinstance(value, list) else value
+            for name, value in {**config, "n": plan.n}.items()
+        }
+        with self.run.as_default():
+            hp.hparams(values)
+            text = "\n".join(f"    {line}" for line in str(plan).splitlines())
+            tf.summary.text("plan", text, step=0)
+
+    def write_epoch(
+        self,
+        epoch: int,
+        logs: dict[str, float],
+        optimizer: keras.optimizers.Optimizer,
+        plan: Plan,
+    ) -> None:
+        """Losses, metrics and each group's learning rate after an epoch, counted from 1."""
+        rate = float(optimizer.learning_rate)
+        with self.train.as_default(step=epoch):
+            for name, value in logs.items():
+                if not name.startswith("val_"):
+                    tf.summary.scalar(f"epoch/{name}", value)
+            tf.summary.scalar("learning_rate/head", rate)
+            for unit in plan.units:
+                if unit.trainable:
+                    tag = f"learning_rate/{unit.depth:02}_{unit.name}"
+                    tf.summary.scalar(tag, rate * unit.learning_rate_multiplier)
+        with self.validation.as_default(step=epoch):
+            for name, value in logs.items():
+                if name.startswith("val_"):
+                    tf.summary.scalar(f"epoch/{name.removeprefix('val_')}", value)
+        self.flush()
+
+    def write_scalar(self, name: str, value: float) -> None:
+        """A result of the whole run."""
+        with self.run.as_default():
+            tf.summary.scalar(name, value, step=0)
+
+    def write_image(self, name: str, pixels: np.ndarray) -> None:
+        """A figure, uint8 of shape (height, width, channels)."""
+        with self.run.as_default():
+            tf.summary.image(name, pixels[None], step=0)
+
+    def flush(self) -> None:
+        for writer in (self.run, self.train, self.validation):
+            writer.flush()

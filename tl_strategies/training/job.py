@@ -1,0 +1,117 @@
+"""A job: what a run will do, checked as far as it can be without decoding an image."""
+
+import dataclasses
+import datetime
+import pathlib
+from typing import TYPE_CHECKING
+
+from tl_strategies.backbones.units import Unit, find_units
+from tl_strategies.data.cache import cache_directory
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.sources import list_dataset
+from tl_strategies.errors import UsageError
+from tl_strategies.plans.plan import Plan
+from tl_strategies.strategies import Strategy, load_plugin
+from tl_strategies.strategies.create import create_strategy
+from tl_strategies.training.settings import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+UNSIZED = 224  # pixels, for a backbone that takes images of any size
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a run will do.
+
+    Attributes:
+        settings: of the run.
+        directory: where it will be written.
+        listing: the images, not yet decoded.
+        backbone: with its weights.
+        units: of the backbone.
+        plan: what is trained.
+    """
+
+    settings: Settings
+    directory: pathlib.Path
+    listing: Listing
+    backbone: "keras.Model"
+    units: list[Unit]
+    plan: Plan
+
+    @property
+    def image_size(self) -> int:
+        """Side of the images, in pixels."""
+        return self.backbone.inputs[0].shape[1] or self.settings.image_size or UNSIZED
+
+
+@dataclasses.dataclass(frozen=True)
+class Checked:
+    """Settings that passed every check that needs no Keras."""
+
+    settings: Settings
+    strategy: Strategy
+    directory: pathlib.Path
+    listing: Listing
+
+
+def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
+    """Check what takes a moment: the strategy, the run's directory, the data's listing.
+
+    Args:
+        settings: of the run.
+        strategy: in place of the one that the settings name.
+
+    Raises:
+        UsageError: something must change before any training can start.
+    """
+    for plugin in settings.plugin:
+        load_plugin(plugin)
+    strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
+    directory = _run_directory(settings)
+    listing = list_dataset(settings.dataset, cache_directory(settings.cache_dir))
+    return Checked(settings, strategy, directory, listing)
+
+
+def prepare(checked: Checked) -> Job:
+    """Load the backbone and resolve the plan.
+
+    Raises:
+        UsageError: something must change before any training can start.
+    """
+    from tl_strategies.backbones.zoo import load_backbone
+
+    settings = checked.settings
+    backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
+    units = find_units(backbone)
+    task = checked.listing.task
+    plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs)
+    return Job(settings, checked.directory, checked.listing, backbone, units, plan)
+
+
+def _run_directory(settings: Settings) -> pathlib.Path:
+    """The run's directory, checked to be free, or to hold what is to be resumed.
+
+    Raises:
+        UsageError: it holds a run already, or, with `resume`, none.
+    """
+    if settings.run_dir is None:
+        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+        depth = "" if settings.n is None else f"-n{settings.n}"
+        name = f"{now}-{settings.strategy.replace(':', '.')}{depth}"
+        taken = len(list(pathlib.Path("runs").glob(f"{name}*")))
+        return pathlib.Path("runs") / (f"{name}-{taken + 1}" if taken else name)
+    directory = pathlib.Path(settings.run_dir).expanduser()
+    if directory.exists() and not directory.is_dir():
+        raise UsageError(f"--run_dir must be a directory. Received: {directory}, a file.")
+    holds_run = (directory / "plan.json").is_file()
+    if holds_run and not settings.resume:
+        raise UsageError(
+            f"--run_dir must not hold a run yet. Received: {directory}. Go on with it by --resume, "
+            "or name another directory."
+        )
+    if settings.resume and not holds_run:
+        raise UsageError(f"--resume must name a run. Received: --run_dir {directory}, with none.")
+    return directory

@@ -1,0 +1,23 @@
+"""Memory that TensorFlow's CPU kernels give back stays with the process, to be used again."""
+
+import ctypes
+import functools
+import platform
+
+# Of glibc's mallopt(3).
+M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
+
+
+@functools.cache
+def keep_freed_memory() -> None:
+    """Tell glibc not to return each large temporary tensor to the system.
+
+    Without this, every training step maps and faults in its activations anew: with
+    EfficientNet-Lite0 at 128 px on 2 cores that is half of the time.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        return
+    mallopt = ctypes.CDLL(None).mallopt
+    mallopt(M_MMAP_MAX, 0)
+    mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt(M_ARENA_MAX, 1)

@@ -1,0 +1,100 @@
+"""The settings of a run: one schema, from which the flags of `tl-run` are made."""
+
+import dataclasses
+from typing import Any
+
+from tl_strategies.errors import UsageError, unknown
+from tl_strategies.plans.choices import SCHEDULES, check_optimizer
+
+
+def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
+    return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """What a run depends on. Fields are the flags of `tl-run`, with the same defaults.
+
+    Raises:
+        UsageError: a value is not what it must be.
+    """
+
+    strategy: str = _setting("partial", "how to transfer: a name, or package.module:Class")
+    n: str | None = _setting(
+        None, "transfer depth: a count of units, a negative count from the end, or a unit's name"
+    )
+    option: tuple[str, ...] = _setting((), "NAME=VALUE for the strategy; may be repeated")
+    plugin: tuple[str, ...] = _setting((), "Python file with strategies; may be repeated")
+    backbone: str = _setting("efficientnet_lite0", "a name from tl-inspect, or a .keras file")
+    weights: str = _setting("imagenet", "imagenet, none (fresh), or a file")
+    dataset: str = _setting("clipart", "clipart (bundled) or folder:PATH")
+    image_size: int | None = _setting(None, "side of the images in pixels; default: the backbone's")
+    limit: int | None = _setting(None, "train on this many images, stratified; default: all")
+    epochs: int = _setting(10, "passes over the training images")
+    batch_size: int = _setting(32, "images a training step")
+    learning_rate: float = _setting(
+        1e-3, "the head's peak learning rate; units have multiples of it (see --dry_run)"
+    )
+    optimizer: str = _setting("adam", "a Keras optimizer, such as adam, adamw or sgd")
+    schedule: str = _setting("cosine", "shape of the learning rate over the run", SCHEDULES)
+    warmup: float = _setting(0.1, "part of the run over which the learning rate rises")
+    weight_decay: float = _setting(0.0, "decoupled; of trained kernels only")
+    seed: int = _setting(0, "of the split, the fresh weights and the order of images")
+    deterministic: bool = _setting(False, "the same seed gives the same weights, bit by bit")
+    cache_dir: str | None = _setting(None, "where features are kept; default: the user's cache")
+    run_dir: str | None = _setting(None, "where the run is written; default: a new one below runs/")
+    resume: bool = _setting(False, "go on with the run in --run_dir")
+
+    def __post_init__(self):
+        for name in ("option", "plugin"):
+            object.__setattr__(self, name, tuple(getattr(self, name)))
+        if self.n is not None:
+            object.__setattr__(self, "n", str(self.n))
+        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 1), ("image_size", 1)):
+            value = getattr(self, name)
+            _require(name, value is None or value >= least, f"at least {least}", value)
+        _require("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295", self.seed)
+        positive = 0 < self.learning_rate < float("inf")
+        _require("learning_rate", positive, "above 0", self.learning_rate)
+        _require("warmup", 0 <= self.warmup < 1, "at least 0 and below 1", self.warmup)
+        decays = 0 <= self.weight_decay < float("inf")
+        _require("weight_decay", decays, "at least 0", self.weight_decay)
+        if self.schedule not in SCHEDULES:
+            raise unknown("--schedule", self.schedule, SCHEDULES)
+        check_optimizer(self.optimizer)
+        if self.resume and not self.run_dir:
+            raise UsageError("--resume must come with --run_dir, the run to go on with.")
+
+    def to_config(self) -> dict[str, Any]:
+        """What differs from run to run and can be replayed; not where it was written."""
+        config = dataclasses.asdict(self)
+        for name in ("run_dir", "resume"):
+            del config[name]
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in config.items()
+            if value is not None
+        }
+
+
+def _require(name: str, holds: bool, what: str, value: Any) -> None:
+    if not holds:
+        raise UsageError(f"--{name} must be {what}. Received: {value}.")
+
+
+def to_toml(config: dict[str, Any]) -> str:
+    """Settings as the text of config.toml."""
+    lines = ["# tl-run --config THIS_FILE replays the run"]
+    lines += [f"{name} = {_toml(value)}" for name, value in config.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+        return f'"{escaped}"'
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    return repr(value)
