@@ -16,7 +16,6 @@ from absl import flags
 
 from tl_strategies.errors import UsageError, unknown
 
-
 KINDS = {
     bool: "true or false",
     int: "a whole number",

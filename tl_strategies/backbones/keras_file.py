@@ -1,6 +1,7 @@
 """A user's own network: a .keras file as the backbone, a weights file for one of the zoo."""
 
 import pathlib
+import warnings
 
 import keras
 from keras import layers
@@ -64,8 +65,10 @@ def load_weights_file(model: keras.Model, path: str) -> None:
     if not path.endswith(".h5"):
         raise UsageError(f"--weights must end in .keras, .weights.h5 or .h5. Received: {path}.")
     try:
-        model.load_weights(path)
-    except (ValueError, OSError, KeyError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # of layers that the file has nothing for
+            model.load_weights(path)
+    except (ValueError, OSError, KeyError, UserWarning) as error:
         raise _other_architecture(path, model, str(error).split("\n")[0]) from error
 
 

@@ -229,7 +229,7 @@ def _join_blocks(pieces: list[list]) -> list[list]:
 
 def _unit_name(piece: list) -> str | None:
     kernels, block = _kernels(piece), _block_name(piece)
-    if block is not None and not _is_plain(piece):
+    if block is not None and (not _is_plain(piece) or _merges(piece)):
         return block
     telling = kernels if len(kernels) == 1 else _merges(piece)[-1:]
     named = [node for node in telling if _is_named(node)]

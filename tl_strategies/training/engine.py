@@ -187,7 +187,7 @@ class _EpochEnd(keras.callbacks.Callback):
 
 
 def _values(variables: list) -> list[np.ndarray]:
-    return [np.asarray(variable) for variable in variables]
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def _assign(variables: list, values: list[np.ndarray]) -> None:

@@ -30,10 +30,10 @@ class Settings:
     dataset: str = _setting("clipart", "clipart (bundled) or folder:PATH")
     image_size: int | None = _setting(None, "side of the images in pixels; default: the backbone's")
     limit: int | None = _setting(None, "train on this many images, stratified; default: all")
-    epochs: int = _setting(10, "passes over the training images")
+    epochs: int = _setting(8, "passes over the training images")
     batch_size: int = _setting(32, "images a training step")
     learning_rate: float = _setting(
-        1e-3, "the head's peak learning rate; units have multiples of it (see --dry_run)"
+        3e-3, "the head's peak learning rate; units have multiples of it (see --dry_run)"
     )
     optimizer: str = _setting("adam", "a Keras optimizer, such as adam, adamw or sgd")
     schedule: str = _setting("cosine", "shape of the learning rate over the run", SCHEDULES)

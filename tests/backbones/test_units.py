@@ -1,0 +1,123 @@
+"""Units of real architectures, and cuts that change nothing."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import tl_strategies as tl
+from tl_strategies.backbones.surgery import copy_model, cut, reinitialize
+from tl_strategies.backbones.units import coarse_units, find_units, unit_output
+from tl_strategies.backbones.zoo import load_backbone
+from tl_strategies.testing import tiny_backbone
+
+COUNTS = {
+    "vgg16": 13,
+    "resnet50": 17,
+    "resnet50v2": 17,
+    "mobilenetv2": 19,
+    "efficientnetb0": 18,
+    "efficientnetv2b0": 23,
+    "densenet121": 62,
+    "inceptionv3": 16,
+    "convnexttiny": 22,
+    "xception": 16,
+    "efficientnet_lite0": 18,
+    "inceptionresnetv2": 49,
+    "nasnetmobile": 2,
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_units_of_real_networks(name):
+    size = 96 if name.startswith(("inception", "xception")) else 64
+    model = load_backbone(name, "none", size)
+    units = find_units(model)
+    assert len(units) == COUNTS[name]
+    assert len({unit.name for unit in units}) == len(units)
+    assert [unit.depth for unit in units] == list(range(1, len(units) + 1))
+    operations = [name for unit in units for name in unit.layers]
+    assert sorted(operations) == sorted(operation.name for operation in model.operations)
+    assert sum(unit.parameters for unit in units) == model.count_params()
+    assert bool(coarse_units(model, units)) == (name == "nasnetmobile")
+
+    images = np.random.default_rng(0).uniform(0, 255, (2, size, size, 3)).astype("float32")
+    whole = np.asarray(model(images))
+    for depth in (1, (len(units) + 1) // 2, len(units)):
+        prefix, suffix = cut(model, unit_output(model, units[depth - 1]))
+        assert prefix.outputs[0].shape[1:] == units[depth - 1].output_shape
+        np.testing.assert_array_equal(suffix(prefix(images)), whole)
+
+
+def test_names_do_not_depend_on_what_was_built_before():
+    first = [unit.name for unit in find_units(load_backbone("xception", "none", 96))]
+    second = [unit.name for unit in find_units(load_backbone("xception", "none", 96))]
+    assert first == second
+    assert first[:3] == ["block1_conv1", "block1_conv2", "block2"]
+
+
+def test_a_plain_chain_without_names():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 3, activation="relu")(inputs)
+    x = layers.MaxPooling2D()(x)
+    x = layers.Conv2D(4, 3)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU()(x)
+    units = find_units(keras.Model(inputs, x))
+    assert [unit.name for unit in units] == ["unit1", "unit2"]
+    assert [len(unit.layers) for unit in units] == [3, 3]
+
+
+def test_two_branches_are_one_unit():
+    inputs = keras.Input((8, 8, 3))
+    x = layers.Conv2D(4, 1, name="stem")(inputs)
+    x = layers.Concatenate(name="joined")(
+        [layers.Conv2D(2, 1, name="left")(x), layers.Conv2D(2, 3, padding="same", name="right")(x)]
+    )
+    x = layers.Conv2D(4, 1, name="top")(x)
+    assert [unit.name for unit in find_units(keras.Model(inputs, x))] == ["stem", "joined", "top"]
+
+
+def test_a_suffix_of_a_model_is_still_cut_by_its_own_graph():
+    """Layers that also take part in other models are read by the model at hand."""
+    model = tiny_backbone()
+    units = find_units(model)
+    cut(model, unit_output(model, units[2]))
+    assert find_units(model) == units
+
+
+def test_copies_share_nothing():
+    model = tiny_backbone()
+    copy = copy_model(model)
+    reinitialize(copy.get_layer("stem_conv"))
+    assert not np.array_equal(
+        model.get_layer("stem_conv").kernel, copy.get_layer("stem_conv").kernel
+    )
+    np.testing.assert_array_equal(
+        model.get_layer("top_conv").kernel, copy.get_layer("top_conv").kernel
+    )
+
+
+def test_a_nested_chain_is_reinitialised():
+    chain = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(3)])
+    before = chain.get_weights()
+    for layer in chain.layers:
+        reinitialize(layer)
+    assert not np.array_equal(before[0], chain.get_weights()[0])
+
+
+@pytest.mark.parametrize("kind", ["shared", "two inputs", "no kernel", "subclass"])
+def test_what_cannot_be_cut_is_said(kind):
+    image = keras.Input((8, 8, 3))
+    if kind == "shared":
+        layer = layers.Conv2D(3, 1, name="twice")
+        model = keras.Model(image, layer(layer(image)))
+    elif kind == "two inputs":
+        other = keras.Input((8, 8, 3))
+        model = keras.Model([image, other], layers.Conv2D(2, 1)(image + other))
+    elif kind == "no kernel":
+        model = keras.Model(image, layers.ReLU()(image))
+    else:
+        model = type("Mine", (keras.Model,), {})()
+    with pytest.raises(tl.UsageError, match=r"A backbone must .*"):
+        find_units(model)

@@ -1,0 +1,107 @@
+"""Backbones by name and from files; their preprocessing; what is wrong with them."""
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import tl_strategies as tl
+from tl_strategies.backbones import efficientnet_lite0
+from tl_strategies.backbones.names import backbone_names
+from tl_strategies.backbones.zoo import _applications, load_backbone
+from tl_strategies.testing import tiny_backbone
+
+
+def test_names_are_those_of_keras():
+    assert backbone_names()[1:] == sorted(_applications())
+
+
+@pytest.mark.parametrize("name", ["resnet50", "mobilenetv2", "densenet121", "efficientnetb0"])
+def test_preprocessing_is_inside(name, tmp_path):
+    """One network of each family: BGR means, [-1, 1], ImageNet's moments, its own layers."""
+    model = load_backbone(name, "none", 64)
+    build, preprocess = _applications()[name]
+    plain = build(weights=None, include_top=False, input_shape=(64, 64, 3))
+    plain.set_weights(model.get_weights())
+    images = np.random.default_rng(0).uniform(0, 255, (2, 64, 64, 3)).astype("float32")
+    expected = plain.predict(preprocess(images.copy()), verbose=0)
+    np.testing.assert_allclose(model.predict(images, verbose=0), expected, atol=1e-5)
+    model.save(tmp_path / "model.keras")
+    again = load_backbone(str(tmp_path / "model.keras"))
+    np.testing.assert_array_equal(again(images), model(images))
+
+
+def test_the_bundled_weights_know_imagenet():
+    model = efficientnet_lite0.build(224, include_top=True)
+    efficientnet_lite0.load_imagenet(model)
+    assert model.count_params() == 4_694_024
+    assert efficientnet_lite0.WEIGHTS.stat().st_size < 10e6
+    probabilities = model.predict(np.full((1, 224, 224, 3), 255.0, "float32"), verbose=0)
+    assert probabilities.shape == (1, 1000)
+    assert np.isfinite(probabilities).all()
+
+
+def test_no_network_says_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setattr(keras.utils, "get_file", None)
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr("socket.getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off")))
+    with pytest.raises(tl.UsageError, match="--weights FILE"):
+        load_backbone("mobilenetv2")
+
+
+def test_wrong_names_sizes_and_files(tmp_path):
+    text = tmp_path / "text.keras"
+    text.write_text("no model")
+    wrong = [
+        (("resnet5",), "Did you mean 'resnet50'"),
+        (("inceptionv3", "none", 32), "--image_size does not fit inceptionv3"),
+        (("efficientnet_lite0", "none", 8), "--image_size must be at least 32"),
+        (("resnet50", str(tmp_path / "none.h5")), "--weights must be imagenet, none or a file"),
+        ((str(tmp_path / "none.keras"),), "does not exist"),
+        ((str(text),), "must be a Keras model file"),
+        (("efficientnet_lite0", str(text)), "must be a Keras model file"),
+    ]
+    for arguments, message in wrong:
+        with pytest.raises(tl.UsageError, match=message):
+            load_backbone(*arguments)
+
+
+def test_weights_of_another_architecture(tmp_path):
+    tiny_backbone().save_weights(tmp_path / "tiny.weights.h5")
+    tiny_backbone().save(tmp_path / "tiny.keras")
+    for name in ("tiny.weights.h5", "tiny.keras"):
+        with pytest.raises(tl.UsageError, match="must be of the architecture"):
+            load_backbone("efficientnet_lite0", str(tmp_path / name), 32)
+
+
+@pytest.mark.parametrize("name", ["own.weights.h5", "own.keras"])
+def test_weights_from_a_file(tmp_path, name):
+    source = load_backbone("efficientnet_lite0", "imagenet", 32)
+    save = source.save if name.endswith(".keras") else source.save_weights
+    save(tmp_path / name)
+    model = load_backbone("efficientnet_lite0", str(tmp_path / name), 32)
+    for ours, theirs in zip(model.weights, source.weights, strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_keras_file_loses_its_classifier(tmp_path):
+    body = tiny_backbone()
+    x = layers.GlobalAveragePooling2D()(body.output)
+    x = layers.Dropout(0.2)(x)
+    keras.Model(body.input, layers.Dense(5, "softmax")(x)).save(tmp_path / "mine.keras")
+    model = load_backbone(str(tmp_path / "mine.keras"))
+    assert model.layers[-1].name == "top_relu"
+    fresh = load_backbone(str(tmp_path / "mine.keras"), "none")
+    assert not np.array_equal(fresh.weights[0], model.weights[0])
+    with pytest.raises(tl.UsageError, match="--image_size must be 16"):
+        load_backbone(str(tmp_path / "mine.keras"), image_size=32)
+
+
+def test_a_sequential_file(tmp_path):
+    model = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(4, 3, name="one")])
+    model.add(layers.Flatten())
+    model.add(layers.Dense(2, "softmax"))
+    model.save(tmp_path / "mine.keras")
+    assert [unit.name for unit in tl.find_units(load_backbone(str(tmp_path / "mine.keras")))] == [
+        "one"
+    ]

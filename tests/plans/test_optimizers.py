@@ -1,0 +1,67 @@
+"""Multipliers scale what a variable moves; decay spares vectors; schedules at their ends."""
+
+import keras
+import numpy as np
+import pytest
+
+import tl_strategies as tl
+from tl_strategies.plans.choices import OPTIMIZERS, SCHEDULES
+from tl_strategies.plans.optimizers import make_optimizer
+from tl_strategies.plans.schedules import Schedule
+
+
+def first_step(name, multiplier, **options):
+    variable = keras.Variable(np.linspace(1, 2, 6).reshape(2, 3), dtype="float32", name="kernel")
+    optimizer = make_optimizer(name, 0.01, {variable.path: multiplier}, **options)
+    optimizer.build([variable])
+    before = np.array(keras.ops.convert_to_numpy(variable))
+    gradient = keras.ops.convert_to_tensor(np.linspace(-1, 1, 6).reshape(2, 3).astype("float32"))
+    optimizer.apply([gradient], [variable])
+    return keras.ops.convert_to_numpy(variable) - before
+
+
+@pytest.mark.parametrize("name", sorted(OPTIMIZERS))
+def test_a_multiplier_scales_the_first_step(name):
+    whole, tenth = first_step(name, 1.0), first_step(name, 0.1)
+    assert np.abs(whole).max() > 1e-6
+    if name == "adafactor":  # its step also depends on the size of the rate itself
+        assert np.abs(tenth).max() < np.abs(whole).max()
+    else:
+        np.testing.assert_allclose(tenth, 0.1 * whole, rtol=2e-3, atol=1e-7)
+
+
+def test_decay_spares_vectors_and_has_the_multiplier():
+    kernel = keras.Variable(np.ones((2, 2)), name="kernel")
+    bias = keras.Variable(np.ones(2), name="bias")
+    optimizer = make_optimizer("sgd", 0.1, {kernel.path: 0.5}, weight_decay=0.2)
+    optimizer.build([kernel, bias])
+    zeros = [keras.ops.zeros((2, 2)), keras.ops.zeros((2,))]
+    optimizer.apply(zeros, [kernel, bias])
+    np.testing.assert_allclose(kernel, np.full((2, 2), 1 - 0.1 * 0.5 * 0.2), rtol=1e-6)
+    np.testing.assert_array_equal(bias, np.ones(2))
+
+
+def test_an_optimizer_round_trips():
+    optimizer = make_optimizer("adam", Schedule(0.1, 10, warmup=0.2), {"a/kernel": 0.1})
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert again.multipliers == {"a/kernel": 0.1}
+    assert again._learning_rate.get_config() == optimizer._learning_rate.get_config()
+
+
+@pytest.mark.parametrize("name", ["Ftrl", "ScheduleFreeAdamW", "adman"])
+def test_refused_optimizers(name):
+    with pytest.raises(tl.UsageError, match="--optimizer must"):
+        make_optimizer(name, 0.1)
+
+
+@pytest.mark.parametrize("shape", SCHEDULES)
+def test_schedules_at_their_ends(shape):
+    schedule = Schedule(2.0, 100, shape, warmup=0.1)
+    rates = np.array([float(schedule(step)) for step in range(101)])
+    assert 0 < rates[0] < 0.3
+    assert rates.max() == pytest.approx(2.0)
+    assert (np.diff(rates[:9]) > 0).all()
+    assert (np.diff(rates[10:]) <= 1e-6).all()
+    assert rates[-1] == pytest.approx(0.0 if shape == "cosine" else 2.0, abs=1e-6)
+    later = Schedule(2.0, 100, shape, warmup=0.1, first_step=40)
+    assert float(later(10)) == pytest.approx(rates[50])

@@ -1,0 +1,48 @@
+"""The linear classifier: right scores, two labels too, a temperature that changes no prediction."""
+
+import numpy as np
+import pytest
+
+from tl_strategies.training.linear import _temperature, fit_linear
+
+
+def clusters(count, labels, seed):
+    rng = np.random.default_rng(seed)
+    centres = np.random.default_rng(9).normal(size=(labels, 12))
+    chosen = np.arange(count) % labels
+    codes = centres[chosen] + 0.3 * rng.normal(size=(count, 12))
+    return (codes / np.linalg.norm(codes, axis=1, keepdims=True)).astype("float32"), chosen
+
+
+@pytest.mark.parametrize("labels", [2, 5])
+@pytest.mark.parametrize("classifier", ["linear_svm", "logistic_regression"])
+def test_separable_codes_are_separated(classifier, labels):
+    parts = {"train": clusters(100, labels, 0), "validation": clusters(40, labels, 1)}
+    done = []
+    kernel, bias, penalty = fit_linear(
+        classifier,
+        {part: data[0] for part, data in parts.items()},
+        {part: data[1] for part, data in parts.items()},
+        0,
+        done.append,
+    )
+    assert kernel.shape == (12, labels)
+    assert bias.shape == (labels,)
+    assert penalty > 0
+    assert done == list(range(1, 8))
+    codes, expected = clusters(50, labels, 2)
+    assert np.mean((codes @ kernel + bias).argmax(axis=1) == expected) > 0.95
+
+
+def test_the_temperature_has_the_lowest_loss():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 3, 200)
+    scores = rng.normal(size=(200, 3)) + np.eye(3)[labels]
+
+    def loss(scale):
+        logits = scale * scores
+        logits = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+        return -logits[np.arange(200), labels].mean()
+
+    best = _temperature(scores, labels)
+    assert loss(best) <= min(loss(best * factor) for factor in (0.9, 1.1)) + 1e-9

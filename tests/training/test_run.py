@@ -1,0 +1,193 @@
+"""Whole runs on real image files with a tiny backbone: what is written, and that it is right."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+import tl_strategies as tl
+from tl_strategies.plans.plan import Plan
+from tl_strategies.strategies import strategies
+from tl_strategies.testing import tiny_backbone
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    path = tmp_path_factory.mktemp("backbone") / "tiny.keras"
+    tiny_backbone().save(path)
+    return str(path)
+
+
+@pytest.fixture
+def settings(photos, backbone, tmp_path):
+    return {
+        "dataset": f"folder:{photos}",
+        "backbone": backbone,
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "run_dir": str(tmp_path / "run"),
+        "cache_dir": str(tmp_path / "cache"),
+    }
+
+
+STANDALONE = """
+import sys
+sys.modules["tl_strategies"] = None
+import csv, keras, numpy as np
+from PIL import Image
+model = keras.models.load_model(sys.argv[1])
+rows = list(csv.DictReader(open(sys.argv[2])))
+names = list(rows[0])[4:]
+for row in rows:
+    image = Image.open(row["path"]).convert("RGB")
+    side = max(image.size)
+    square = Image.new("RGB", (side, side), "white")
+    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
+    assert model.optimizer is None
+probabilities = model.predict(np.load(sys.argv[3]), verbose=0)
+expected = np.array([[float(row[name]) for name in names] for row in rows])
+np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+"""
+
+
+@pytest.mark.parametrize("name", strategies())
+def test_a_run_writes_what_it_should(name, settings, tmp_path):
+    run = tl.fit(name, **settings)
+    directory = run.directory
+    written = {path.name for path in directory.iterdir()}
+    assert written >= {
+        *("config.toml", "plan.json", "split.csv", "metrics.json", "predictions.csv"),
+        *("labels.txt", "model.keras", "confusion_matrix.png"),
+    }
+    assert json.loads((directory / "metrics.json").read_text()) == run.metrics
+    assert Plan.from_json((directory / "plan.json").read_text()) == run.plan
+    assert (directory / "labels.txt").read_text().split() == ["blue", "green", "red"]
+    with (directory / "split.csv").open() as file:
+        split = {row["path"]: row for row in csv.DictReader(file)}
+    with (directory / "predictions.csv").open() as file:
+        predictions = list(csv.DictReader(file))
+    assert len(split) == 42
+    assert [split[row["path"]]["part"] for row in predictions] == [r["part"] for r in predictions]
+    test = [row for row in predictions if row["part"] == "test"]
+    right = np.mean([row["label"] == row["predicted"] for row in test])
+    assert run.metrics["test"]["accuracy"] == pytest.approx(right)
+    for row in predictions:
+        probabilities = {label: float(row[label]) for label in ("blue", "green", "red")}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert max(probabilities, key=probabilities.get) == row["predicted"]
+
+    from tl_strategies.data.decode import read_image
+
+    images = np.stack([read_image(row["path"], 16) for row in predictions]).astype("float32")
+    np.save(tmp_path / "images.npy", images)
+    arguments = [str(directory / "model.keras"), str(directory / "predictions.csv")]
+    subprocess.run(
+        [sys.executable, "-c", STANDALONE, *arguments, str(tmp_path / "images.npy")],
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_events(settings):
+    directory = tl.fit("partial", n=2, **settings).directory
+
+    def tensors(folder):
+        events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
+        return events, set(events.Tags()["tensors"])
+
+    train, tags = tensors(directory / "train")
+    assert {"epoch/loss", "epoch/accuracy", "learning_rate/head"} <= tags
+    assert {"learning_rate/03_block1b", "learning_rate/05_top_conv"} <= tags
+    assert [event.step for event in train.Tensors("epoch/loss")] == [1, 2]
+    assert {"epoch/loss", "epoch/accuracy"} <= tensors(directory / "validation")[1]
+    events, tags = tensors(directory)
+    assert {"plan/text_summary", "confusion matrix, test", "test/accuracy"} <= tags
+    assert "_hparams_/session_start_info" in events.summary_metadata
+
+
+def test_features_are_shared(settings, tmp_path):
+    first = tl.fit("head", **settings)
+    second = tl.fit("add_fc", **{**settings, "run_dir": str(tmp_path / "second")})
+    third = tl.fit("head", **{**settings, "run_dir": str(tmp_path / "third")})
+    statuses = [run.metrics["features"]["status"] for run in (first, second, third)]
+    assert statuses == ["miss", "hit", "hit"]
+    assert first.metrics["test"] == third.metrics["test"]
+    full = tl.fit("full", **{**settings, "run_dir": str(tmp_path / "full")})
+    assert full.metrics["features"] == {"status": "off", "bytes": 0}
+
+
+def test_training_learns(settings):
+    run = tl.fit("scratch", **{**settings, "epochs": 20})
+    assert run.metrics["validation"]["accuracy"] >= 0.8
+
+
+def test_the_best_epoch_is_kept(settings):
+    run = tl.fit("scratch", **{**settings, "epochs": 6, "learning_rate": 0.5})
+    events = EventAccumulator(
+        str(run.directory / "validation"), size_guidance={"tensors": 0}
+    ).Reload()
+    accuracies = [float(e.tensor_proto.float_val[0]) for e in events.Tensors("epoch/accuracy")]
+    assert run.metrics["validation"]["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
+
+
+def test_frozen_weights_are_the_backbone_s(settings, backbone):
+    import keras
+
+    source = {w.path: w.numpy() for w in keras.models.load_model(backbone).weights}
+    run = tl.fit("partial", n=3, **settings)
+    lowest = {"stem_conv", "stem_bn", "block1a_conv", "block1a_bn", "block1b_conv", "block1b_bn"}
+    for weight in run.model.weights:
+        if weight.path.split("/")[0] in lowest or "/moving_" in weight.path:
+            np.testing.assert_array_equal(weight.numpy(), source[weight.path])
+
+
+def test_a_finished_run_is_not_run_again(settings):
+    first = tl.fit("head", **settings)
+    with pytest.raises(tl.UsageError, match="must not hold a run yet"):
+        tl.fit("head", **settings)
+    again = tl.fit("head", **settings, resume=True)
+    assert again.metrics == first.metrics
+
+
+def test_resume_refuses_other_settings(settings):
+    directory = tl.fit("head", **settings).directory
+    (directory / "metrics.json").unlink()
+    with pytest.raises(tl.UsageError, match=r"config.toml differs"):
+        tl.fit("head", **{**settings, "epochs": 3}, resume=True)
+
+
+def test_a_strategy_object(settings):
+    strategy = tl.get_strategy("transplant")(n=2, fine_tune=True)
+    run = tl.fit(strategy, **settings)
+    assert run.plan.n == 2
+    assert all(unit.trainable for unit in run.plan.units)
+    with pytest.raises(tl.UsageError, match="must be those of the strategy"):
+        tl.fit(strategy, n=3, **settings)
+    with pytest.raises(tl.UsageError, match="epoks"):
+        tl.fit("head", epoks=3)
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 0),
+        ("learning_rate", -1.0),
+        ("learning_rate", float("nan")),
+        ("warmup", 1.0),
+        ("weight_decay", -0.1),
+        ("limit", 0),
+        ("seed", -1),
+        ("optimizer", "ftrl"),
+        ("schedule", "linear"),
+        ("resume", True),
+    ],
+)
+def test_settings_are_checked(setting, value):
+    with pytest.raises(tl.UsageError, match=f"--{setting} must"):
+        tl.Settings(**{setting: value})
