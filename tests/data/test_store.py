@@ -41,15 +41,20 @@ def test_what_fails_leaves_nothing(tmp_path):
 
 def test_a_file_appears_whole_or_not(tmp_path):
     target = tmp_path / "a.txt"
-    with pytest.raises(ZeroDivisionError), written_aside(target) as aside:
-        aside.write_text("half")
-        raise ZeroDivisionError
+
+    def fail():
+        with written_aside(target) as aside:
+            aside.write_text("half")
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 
 def _compete(directory, log):
     def compute(out):
-        with open(log, "a") as file:
+        with log.open("a") as file:
             file.write("computed\n")
         out[:] = 1
 
@@ -59,9 +64,7 @@ def _compete(directory, log):
 def test_several_processes_compute_once(tmp_path):
     log = tmp_path / "log"
     context = multiprocessing.get_context("spawn")
-    processes = [
-        context.Process(target=_compete, args=(tmp_path / "store", str(log))) for _ in range(4)
-    ]
+    processes = [context.Process(target=_compete, args=(tmp_path / "store", log)) for _ in range(4)]
     for process in processes:
         process.start()
     for process in processes:

@@ -30,14 +30,20 @@ def training_batches(
             order = np.random.default_rng([seed, epoch]).permutation(len(rows))
             yield from _gather(array, rows[order], labels[order], batch_size)
 
-    return _dataset(generate, array)
+    return _dataset(generate, array, len(epochs) * batch_count(len(rows), batch_size))
 
 
 def evaluation_batches(
     array: np.ndarray, rows: np.ndarray, labels: np.ndarray, batch_size: int
 ) -> tf.data.Dataset:
     """Batches of one pass, in the order of the rows."""
-    return _dataset(lambda: _gather(array, rows, labels, batch_size), array)
+    steps = batch_count(len(rows), batch_size)
+    return _dataset(lambda: _gather(array, rows, labels, batch_size), array, steps)
+
+
+def batch_count(rows: int, batch_size: int) -> int:
+    """How many batches an epoch has."""
+    return -(-rows // batch_size)
 
 
 def _gather(array, rows, labels, batch_size) -> Iterator:
@@ -46,7 +52,7 @@ def _gather(array, rows, labels, batch_size) -> Iterator:
         yield array[rows[chosen]].astype("float32", copy=False), labels[chosen]
 
 
-def _dataset(generate, array: np.ndarray) -> tf.data.Dataset:
+def _dataset(generate, array: np.ndarray, steps: int) -> tf.data.Dataset:
     signature = (
         tf.TensorSpec((None, *array.shape[1:]), "float32"),
         tf.TensorSpec((None,), "int64"),
@@ -56,4 +62,5 @@ def _dataset(generate, array: np.ndarray) -> tf.data.Dataset:
     # Its thread sleeps twice as long each time, and the end of an epoch waits for it: with epochs
     # of seconds that can double their time.
     options.autotune.enabled = False
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     return dataset.prefetch(2).with_options(options)

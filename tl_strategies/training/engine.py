@@ -17,7 +17,7 @@ from tl_strategies.plans.plan import Plan
 from tl_strategies.plans.schedules import Schedule
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
-from tl_strategies.training.batches import evaluation_batches, training_batches
+from tl_strategies.training.batches import batch_count, evaluation_batches, training_batches
 from tl_strategies.training.checkpoint import Checkpoint, Progress
 from tl_strategies.training.features import compute_features
 from tl_strategies.training.linear import PENALTIES, fit_linear
@@ -82,7 +82,7 @@ class Engine:
         set_trainable(self.model, self.plan, self.units, phase)
         prefix, suffix = self._cut(phase.trainable_from - 1)
         train, validation = (self._data(prefix, part) for part in FITTED_PARTS)
-        steps = -(-len(train[1]) // settings.batch_size)
+        steps = batch_count(len(train[1]), settings.batch_size)
         optimizer = make_optimizer(
             settings.optimizer,
             Schedule(
