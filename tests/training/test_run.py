@@ -8,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
 from tl_strategies.plans.plan import Plan
@@ -39,24 +40,24 @@ STANDALONE = """
 import sys
 sys.modules["tl_strategies"] = None
 import csv, keras, numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 model = keras.models.load_model(sys.argv[1])
-rows = list(csv.DictReader(open(sys.argv[2])))
-names = list(rows[0])[4:]
+assert not model.compiled
+with open(sys.argv[2]) as file:
+    rows = list(csv.DictReader(file))
+images = []
 for row in rows:
     image = Image.open(row["path"]).convert("RGB")
-    side = max(image.size)
-    square = Image.new("RGB", (side, side), "white")
-    square.paste(image, ((side - image.width) // 2, (side - image.height) // 2))
-    assert model.optimizer is None
-probabilities = model.predict(np.load(sys.argv[3]), verbose=0)
-expected = np.array([[float(row[name]) for name in names] for row in rows])
+    size = model.input_shape[1:3]
+    images.append(np.asarray(ImageOps.pad(image, size, Image.Resampling.BICUBIC, color="white")))
+probabilities = model.predict(np.stack(images).astype("float32"), verbose=0)
+expected = np.array([[float(row[name]) for name in list(rows[0])[4:]] for row in rows])
 np.testing.assert_allclose(probabilities, expected, atol=1e-5)
 """
 
 
 @pytest.mark.parametrize("name", strategies())
-def test_a_run_writes_what_it_should(name, settings, tmp_path):
+def test_a_run_writes_what_it_should(name, settings):
     run = tl.fit(name, **settings)
     directory = run.directory
     written = {path.name for path in directory.iterdir()}
@@ -81,16 +82,11 @@ def test_a_run_writes_what_it_should(name, settings, tmp_path):
         assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
         assert max(probabilities, key=probabilities.get) == row["predicted"]
 
-    from tl_strategies.data.decode import read_image
-
-    images = np.stack([read_image(row["path"], 16) for row in predictions]).astype("float32")
-    np.save(tmp_path / "images.npy", images)
     arguments = [str(directory / "model.keras"), str(directory / "predictions.csv")]
-    subprocess.run(
-        [sys.executable, "-c", STANDALONE, *arguments, str(tmp_path / "images.npy")],
-        check=True,
-        capture_output=True,
+    result = subprocess.run(
+        [sys.executable, "-c", STANDALONE, *arguments], capture_output=True, text=True
     )
+    assert result.returncode == 0, result.stderr
 
 
 def test_events(settings):
@@ -106,7 +102,7 @@ def test_events(settings):
     assert [event.step for event in train.Tensors("epoch/loss")] == [1, 2]
     assert {"epoch/loss", "epoch/accuracy"} <= tensors(directory / "validation")[1]
     events, tags = tensors(directory)
-    assert {"plan/text_summary", "confusion matrix, test", "test/accuracy"} <= tags
+    assert {"plan", "confusion matrix, test", "test/accuracy"} <= tags
     assert "_hparams_/session_start_info" in events.summary_metadata
 
 
@@ -131,7 +127,7 @@ def test_the_best_epoch_is_kept(settings):
     events = EventAccumulator(
         str(run.directory / "validation"), size_guidance={"tensors": 0}
     ).Reload()
-    accuracies = [float(e.tensor_proto.float_val[0]) for e in events.Tensors("epoch/accuracy")]
+    accuracies = [float(make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch/accuracy")]
     assert run.metrics["validation"]["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
 
 

@@ -98,6 +98,16 @@ def _set_dropout(leaf: keras.layers.Layer, active: bool) -> None:
             setattr(leaf, name, leaf.rate_when_trained if active else 0.0)
 
 
+def plain_model(model: keras.Model) -> keras.Model:
+    """The same layers as a model that was never compiled and in which nothing is frozen."""
+    plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    plain.trainable = True
+    for layer in plain.layers:
+        for leaf in leaves(layer):
+            _set_dropout(leaf, True)
+    return plain
+
+
 def variable_multipliers(model: keras.Model, plan: Plan, units: list[Unit]) -> dict[str, float]:
     """Learning-rate multiplier by variable path, for the trainable units."""
     return {

@@ -13,7 +13,7 @@ from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.split import split_csv
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
-from tl_strategies.plans.model import build_model
+from tl_strategies.plans.model import build_model, plain_model
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy
 from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
@@ -116,9 +116,8 @@ def run(job: Job) -> Run:
     engine.train()
     trainable = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     with written_aside(directory / "model.keras") as aside:
-        model.trainable = False
         target = aside.with_suffix(".keras")
-        model.save(target)
+        plain_model(model).save(target)
         target.replace(aside)
     evaluation = _evaluate(directory, images, tracker)
     metrics = {

@@ -1,0 +1,226 @@
+"""The installed commands, as a user types them: answers, errors, one real run, kill and resume."""
+
+import json
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.conftest import draw
+from tl_apps import tl_inspect, tl_run
+from tl_strategies.testing import tiny_backbone
+
+BIN = pathlib.Path(sys.executable).parent
+REPEAT = ("--epochs", "4", "--batch_size", "8", "--deterministic")
+
+
+def command(name, *arguments, **options):
+    return subprocess.run(
+        [str(BIN / name), *map(str, arguments)], capture_output=True, text=True, **options
+    )
+
+
+@pytest.fixture
+def tiny(tmp_path):
+    path = tmp_path / "tiny.keras"
+    tiny_backbone().save(path)
+    return path
+
+
+def fails(capsys, *arguments, main=tl_run.main):
+    """The message of a call that must end with exit code 2."""
+    assert main([str(argument) for argument in arguments]) == 2
+    captured = capsys.readouterr()
+    assert "Traceback" not in captured.err
+    assert captured.err.count("error:") == 1
+    return captured.err
+
+
+def test_help_lists_flags_and_strategies_without_keras():
+    code = (
+        "import sys; from tl_apps.tl_run import main; main(['--help']);"
+        "assert not {'keras', 'tensorflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "--learning_rate" in result.stdout
+    assert "partial     The first n units frozen" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--strategy", "partal"], "Did you mean 'partial'"),
+        (["--strategy", "head", "--n", "3"], "--n must not be given"),
+        (["--stratgy", "head"], "Did you mean: strategy"),
+        (["--epochs", "many"], "epochs"),
+        (["--epochs", "0"], "--epochs must be at least 1. Received: 0."),
+        (["--learning_rate", "-1"], "--learning_rate must be above 0"),
+        (["--optimizer", "Ftrl"], "--optimizer must not be Ftrl"),
+        (["--optimizer", "ScheduleFreeAdamW"], "must not be ScheduleFreeAdamW"),
+        (["--dataset", "folder:/nowhere/at/all"], "does not exist"),
+        (["--dataset", "clipat"], "Did you mean 'clipart'"),
+        (["--plugin", "/nowhere.py"], "--plugin must be a Python file"),
+        (["--config", "/nowhere.toml"], "--config must be a file"),
+        (["--resume"], "--resume must come with --run_dir"),
+        (["folder"], "must get flags only"),
+        (["--backbone", "resnet5"], "Did you mean 'resnet50'"),
+        (["--weights", "/nowhere.h5"], "--weights must be imagenet, none or a file"),
+        (["--n", "19"], "--n must be from 0 to 18"),
+        (["--strategy", "partial", "--n", "block9z"], "--n as a unit's name must be one of"),
+    ],
+)
+def test_errors(capsys, arguments, message):
+    assert message in fails(capsys, *arguments)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("epoks = 3", "Did you mean 'epochs'"),
+        ('epochs = "3"', "epochs in .* must be a whole number. Received: '3'"),
+        ("deterministic = 1", "must be true or false"),
+        ("plugin = 'a.py'", "must be a list of texts"),
+        ("epochs = ", "must be TOML"),
+    ],
+)
+def test_errors_in_a_config(capsys, tmp_path, text, message):
+    import re
+
+    (tmp_path / "mine.toml").write_text(text)
+    error = fails(capsys, "--config", tmp_path / "mine.toml")
+    assert re.search(message, error), error
+
+
+def test_the_command_line_wins_over_the_config(capsys, tmp_path):
+    (tmp_path / "mine.toml").write_text('strategy = "partial"\nn = 5\nepochs = 3\n')
+    for arguments in (["--n", "-1", "--config"], ["--config"]):
+        order = [*arguments, str(tmp_path / "mine.toml")]
+        order = order if len(order) == 2 else [*order[2:], *order[:2]]
+        assert tl_run.main([*order, "--dry_run"]) == 0
+        n = 17 if "--n" in arguments else 5
+        output = capsys.readouterr().out
+        assert f"strategy partial, n = {n} of 18 units of efficientnet_lite0" in output
+        assert "phase 1: 3 epochs" in output
+
+
+def test_dry_run_writes_nothing(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert tl_run.main(["--strategy", "full", "--dry_run"]) == 0
+    assert "softmax over 10 labels" in capsys.readouterr().out
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(("name", "count"), [("vgg16", 13), ("efficientnet_lite0", 18)])
+def test_inspect_prints_units(capsys, name, count):
+    arguments = ["--backbone", name, "--weights", "none", "--image_size", "64"]
+    assert tl_inspect.main([*arguments, "--json"]) == 0
+    units = json.loads(capsys.readouterr().out)["units"]
+    assert len(units) == count
+    assert set(units[0]) == {"depth", "name", "layers", "parameters", "output_shape"}
+    assert tl_inspect.main(arguments) == 0
+    assert f"{count} units" in capsys.readouterr().out
+
+
+def test_inspect_lists_what_there_is(capsys):
+    assert tl_inspect.main([]) == 0
+    output = capsys.readouterr().out
+    for word in ("transplant", "folder:PATH", "mobilenetv3small"):
+        assert word in output
+    assert tl_inspect.main(["--json"]) == 0
+    assert set(json.loads(capsys.readouterr().out)) == {"strategies", "backbones", "datasets"}
+    assert "Did you mean" in fails(capsys, "--backbone", "vgg61", main=tl_inspect.main)
+
+
+def test_inspect_says_what_cannot_be_cut(capsys):
+    arguments = ["--backbone", "nasnetmobile", "--weights", "none", "--image_size", "64"]
+    assert tl_inspect.main(arguments) == 0
+    assert "cannot be cut finely" in capsys.readouterr().out
+
+
+def test_the_bundled_data_and_backbone(tmp_path):
+    """The installed command, on real images, in a directory of its own; then its config again."""
+    result = command(
+        "tl-run",
+        *("--strategy", "partial", "--n", "-2", "--limit", 200, "--epochs", 2),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    (run,) = (tmp_path / "runs").iterdir()
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"] > 0.3
+    assert f"tensorboard --logdir runs/{run.name}" in result.stdout
+    again = command(
+        "tl-run", "--config", f"runs/{run.name}/config.toml", "--run_dir", "again", cwd=tmp_path
+    )
+    assert again.returncode == 0, again.stderr
+    repeated = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert repeated["test"]["accuracy"] == pytest.approx(metrics["test"]["accuracy"], abs=0.02)
+    assert repeated["features"]["status"] == "hit"
+
+
+def test_a_user_s_folder_plugin_and_backbone(tmp_path, photos, tiny):
+    (tmp_path / "mine.py").write_text(
+        "import tl_strategies as tl\n\n"
+        '@tl.register("last_third")\n'
+        "class LastThird(tl.Strategy):\n"
+        '    """Fine-tune the last third of the units."""\n\n'
+        "    def trainable(self, unit, depth_count):\n"
+        "        return unit.depth > 2 * depth_count / 3\n"
+    )
+    (photos / "red" / "broken.jpg").write_text("no picture")
+    result = command(
+        "tl-run",
+        *("--plugin", "mine.py", "--strategy", "last_third", "--dataset", f"folder:{photos}"),
+        *("--backbone", tiny, "--epochs", 1, "--run_dir", "out"),
+        cwd=tmp_path,
+    )
+    assert result.returncode == 0, result.stderr
+    assert "1 files left out" in result.stdout
+    assert "broken.jpg: not an image of a known format" in result.stdout
+    assert "broken.jpg" in (tmp_path / "out" / "left_out.tsv").read_text()
+
+
+def weights_of(directory):
+    import keras
+
+    return keras.models.load_model(directory / "model.keras").get_weights()
+
+
+def test_kill_and_resume_is_bit_identical(tmp_path, tiny):
+    root = tmp_path / "photos"
+    for colour, name in enumerate(("red", "green", "blue")):
+        (root / name).mkdir(parents=True)
+        for i in range(30):
+            draw(100 * colour + i, colour).save(root / name / f"{i:02}.png")
+    arguments = ["--strategy", "add_fc", "--dataset", f"folder:{root}", "--backbone", tiny, *REPEAT]
+    arguments[-4] = "40"  # enough epochs to be killed among them
+    whole = command("tl-run", *arguments, "--run_dir", tmp_path / "whole")
+    assert whole.returncode == 0, whole.stderr
+    killed = tmp_path / "killed"
+    process = subprocess.Popen(
+        [str(BIN / "tl-run"), *map(str, arguments), "--run_dir", str(killed)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    while not (killed / "checkpoints" / "last.npz").is_file():
+        assert process.poll() is None
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert not (killed / "metrics.json").exists()
+    resumed = command("tl-run", *arguments, "--run_dir", killed, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+    assert "Epoch 1/40" not in resumed.stdout
+    for one, other in zip(weights_of(tmp_path / "whole"), weights_of(killed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    results = [
+        json.loads((path / "metrics.json").read_text()) for path in (tmp_path / "whole", killed)
+    ]
+    assert results[0]["test"] == results[1]["test"]
+    assert results[0]["validation"] == results[1]["validation"]

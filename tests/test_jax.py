@@ -1,0 +1,42 @@
+"""Strategies, plans and backbones need Keras only: each trains on JAX, without TensorFlow."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import sys
+
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] == "tensorflow":
+            raise ImportError("tensorflow is blocked")
+
+sys.meta_path.insert(0, Blocked())
+import keras
+assert keras.backend.backend() == "jax"
+from tl_strategies.backbones.zoo import load_backbone
+from tl_strategies.strategies import strategies
+from tl_strategies.testing import check_strategy
+for cls in strategies().values():
+    check_strategy(cls)
+import numpy as np
+import tl_strategies as tl
+backbone = load_backbone("efficientnet_lite0", image_size=32)
+model = tl.get_strategy("partial")(n=15).adapt(backbone, tl.Task(("a", "b")))
+model.fit(np.zeros((4, 32, 32, 3)), np.arange(4) % 2, verbose=0)
+assert "tensorflow" not in sys.modules
+print("done")
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra `test`")
+def test_every_strategy_on_jax_without_tensorflow():
+    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    result = subprocess.run(
+        [sys.executable, "-c", CODE], capture_output=True, text=True, env=environment
+    )
+    assert result.stdout.endswith("done\n"), result.stderr
