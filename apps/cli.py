@@ -14,8 +14,10 @@ from typing import Any
 
 from absl import flags
 
+from tl_strategies import configs
 from tl_strategies.errors import UsageError, unknown
 
+PRESETS = pathlib.Path(next(iter(configs.__path__)))
 KINDS = {
     bool: "true or false",
     int: "a whole number",
@@ -83,6 +85,9 @@ def run_command(
     except (UsageError, flags.Error) as error:
         print(f"{name}: error: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except KeyboardInterrupt:
         print(f"\n{name}: stopped", file=sys.stderr)
         return 130
@@ -118,10 +123,15 @@ def _define(flag: Flag, values: flags.FlagValues) -> None:
 
 def _apply_config(path: str, schema: list[Flag], values: flags.FlagValues) -> None:
     """Set flag defaults from a TOML file; what the command line gives stays."""
+    presets = {file.stem: file for file in PRESETS.glob("*.toml")}
+    file = presets.get(path, pathlib.Path(path))
     try:
-        config = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        config = tomllib.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"--config must be a file. Received: {path}: {error.strerror}.") from error
+        raise UsageError(
+            f"--config must be a TOML file or one of {', '.join(sorted(presets))}. "
+            f"Received: {path}: {error.strerror}."
+        ) from error
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"--config must be TOML. Received: {path}: {error}.") from error
     known = {flag.name: flag for flag in schema if flag.name != "config"}

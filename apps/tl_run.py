@@ -10,7 +10,12 @@ from tl_strategies.training.settings import Settings
 
 FLAGS = [
     *flags_of(Settings),
-    Flag("config", str, None, "TOML file with defaults for these flags; the command line wins"),
+    Flag(
+        "config",
+        str,
+        None,
+        "preset or TOML file with defaults; the command line wins",
+    ),
     Flag("dry_run", bool, False, "print the plan, train nothing"),
 ]
 

@@ -2,9 +2,9 @@
 
     python tools/compare_strategies.py --out docs
 
-Each run is a normal `tl-run` with the defaults of its strategy but for what ROWS says, and stays below
---runs: a second call reads what is there. A seed fixes the split too, so the standard deviation is
-over splits, fresh weights and shuffles. Takes about 40 minutes on 2 cores.
+Each run is a normal `tl-run` with the defaults but for what ROWS says, and stays below --runs: a
+second call reads what is there. A seed fixes the split too, so the standard deviation is over
+splits, fresh weights and shuffles. Takes about 40 minutes on 2 cores.
 """
 
 import argparse

@@ -65,7 +65,7 @@ def test_help_lists_flags_and_strategies_without_keras():
         (["--dataset", "folder:/nowhere/at/all"], "does not exist"),
         (["--dataset", "clipat"], "Did you mean 'clipart'"),
         (["--plugin", "/nowhere.py"], "--plugin must be a Python file"),
-        (["--config", "/nowhere.toml"], "--config must be a file"),
+        (["--config", "/nowhere.toml"], "--config must be a TOML file or one of clipart_partial"),
         (["--resume"], "--resume must come with --run_dir"),
         (["folder"], "must get flags only"),
         (["--backbone", "resnet5"], "Did you mean 'resnet50'"),

@@ -97,6 +97,23 @@ def test_a_keras_file_loses_its_classifier(tmp_path):
         load_backbone(str(tmp_path / "mine.keras"), image_size=32)
 
 
+@pytest.mark.parametrize(("given", "size"), [(None, 224), (48, 48)])
+def test_a_file_for_images_of_any_size(tmp_path, given, size):
+    image = keras.Input((None, None, 3))
+    x = layers.Conv2D(4, 3, strides=8, name="one")(image)
+    keras.Model(image, layers.GlobalAveragePooling2D()(x)).save(tmp_path / "any.keras")
+    model = load_backbone(str(tmp_path / "any.keras"), image_size=given)
+    assert model.input_shape == (None, size, size, 3)
+
+
+@pytest.mark.parametrize("shape", [(16, 24, 3), (16, 16, 1), (12,)])
+def test_a_file_for_something_else(tmp_path, shape):
+    image = keras.Input(shape)
+    keras.Model(image, layers.Dense(2)(image)).save(tmp_path / "other.keras")
+    with pytest.raises(tl.UsageError, match="--backbone must take"):
+        load_backbone(str(tmp_path / "other.keras"))
+
+
 def test_a_sequential_file(tmp_path):
     model = keras.Sequential([keras.Input((16, 16, 3)), layers.Conv2D(4, 3, name="one")])
     model.add(layers.Flatten())

@@ -14,6 +14,7 @@ import tl_strategies as tl
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import strategies
 from tl_strategies.testing import tiny_backbone
+from tl_strategies.training.checkpoint import Checkpoint
 
 
 @pytest.fixture(scope="module")
@@ -155,6 +156,46 @@ def test_resume_refuses_other_settings(settings):
     (directory / "metrics.json").unlink()
     with pytest.raises(tl.UsageError, match=r"config.toml differs"):
         tl.fit("head", **{**settings, "epochs": 3}, resume=True)
+
+
+class HeadThenAll(tl.Strategy):
+    """The head first, then everything."""
+
+    name = "head_then_all"
+
+    def trainable(self, unit, depth_count):
+        return True
+
+    def phases(self, lowest, depth_count, epochs):
+        return (tl.Phase(1, depth_count + 1), tl.Phase(epochs - 1, lowest))
+
+
+def test_phases(settings, tmp_path, monkeypatch):
+    """Each phase trains its own units; a run stopped in the second goes on to the same weights."""
+    settings = {**settings, "epochs": 4}
+    whole = tl.fit(HeadThenAll(), **settings)
+    events = EventAccumulator(str(whole.directory / "train"), size_guidance={"tensors": 0}).Reload()
+    assert [event.step for event in events.Tensors("epoch/loss")] == [1, 2, 3, 4]
+
+    settings["run_dir"] = str(tmp_path / "stopped")
+    save = Checkpoint.save
+    saved = []
+
+    def stop(self, progress, variables):
+        save(self, progress, variables)
+        saved.append((progress.phase, progress.epoch))
+        if saved[-1] == (1, 2):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Checkpoint, "save", stop)
+    with pytest.raises(KeyboardInterrupt):
+        tl.fit(HeadThenAll(), **settings)
+    assert saved == [(0, 1), (1, 1), (1, 2)]
+    monkeypatch.setattr(Checkpoint, "save", save)
+    resumed = tl.fit(HeadThenAll(), **settings, resume=True)
+    assert resumed.metrics["test"] == pytest.approx(whole.metrics["test"], abs=1e-5)
+    for one, other in zip(resumed.model.weights, whole.model.weights, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_a_strategy_object(settings):

@@ -9,6 +9,7 @@ from keras import layers
 from tl_strategies.backbones.surgery import leaves, reinitialize
 from tl_strategies.errors import UsageError
 
+UNSIZED = 224  # pixels, for a network that takes images of any size
 POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Dropout, layers.Flatten)
 
 
@@ -36,6 +37,10 @@ def load_backbone_file(path: str, weights: str, image_size: int | None) -> keras
         raise UsageError(
             f"--image_size must be {shape[1]}, that of {path}. Received: {image_size}."
         )
+    if shape[1] is None or shape[2] is None:
+        model = _sized(model, image_size or UNSIZED)
+    elif shape[1] != shape[2]:
+        raise UsageError(f"--backbone must take square images. Received: {path}, {shape[1:3]}.")
     model = _without_classifier(keras.Model(model.inputs[0], model.outputs[0], name=model.name))
     if weights == "none":
         for layer in model.layers:
@@ -44,6 +49,14 @@ def load_backbone_file(path: str, weights: str, image_size: int | None) -> keras
     elif weights != "imagenet":
         load_weights_file(model, weights)
     return model
+
+
+def _sized(model: keras.Model, size: int) -> keras.Model:
+    """The same network for images of one size, in pixels."""
+    inputs = keras.Input((size, size, 3), name="image")
+    sized = keras.models.clone_model(model, input_tensors=inputs)
+    sized.set_weights(model.get_weights())
+    return sized
 
 
 def load_weights_file(model: keras.Model, path: str) -> None:

@@ -57,6 +57,5 @@ def adapt(
         ),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
-        jit_compile=False,
     )
     return model

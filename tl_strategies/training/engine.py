@@ -96,7 +96,7 @@ class Engine:
             settings.weight_decay,
         )
         loss = "sparse_categorical_crossentropy"
-        suffix.compile(optimizer, loss, metrics=["accuracy"], jit_compile=False)
+        suffix.compile(optimizer, loss, metrics=["accuracy"])
         optimizer.build(suffix.trainable_variables)
         variables = [*trained.variables, *optimizer.variables]
         if state:

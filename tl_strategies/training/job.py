@@ -18,8 +18,6 @@ from tl_strategies.training.settings import Settings
 if TYPE_CHECKING:
     import keras
 
-UNSIZED = 224  # pixels, for a backbone that takes images of any size
-
 
 @dataclasses.dataclass(frozen=True)
 class Job:
@@ -44,7 +42,7 @@ class Job:
     @property
     def image_size(self) -> int:
         """Side of the images, in pixels."""
-        return self.backbone.inputs[0].shape[1] or self.settings.image_size or UNSIZED
+        return self.backbone.inputs[0].shape[1]
 
 
 @dataclasses.dataclass(frozen=True)

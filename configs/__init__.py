@@ -1,0 +1,1 @@
+"""Presets for --config, by the name of their file."""
