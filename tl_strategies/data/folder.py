@@ -21,7 +21,7 @@ def list_folder(path: str | os.PathLike, source: str | None = None) -> Listing:
         UsageError: the folder is missing, empty, or has fewer than two sub-folders with files, or
             a sub-folder has fewer than 3 files.
     """
-    root = pathlib.Path(path).expanduser()
+    root = pathlib.Path(path).expanduser().absolute()
     source = source or f"folder:{path}"
     if not root.is_dir():
         what = "is not a folder" if root.exists() else "does not exist"
