@@ -8,7 +8,6 @@ splits, fresh weights and shuffles. Takes about 40 minutes on 2 cores.
 """
 
 import argparse
-import json
 import os
 import pathlib
 
@@ -101,7 +100,6 @@ def main() -> None:
     arguments = parser.parse_args()
     results = run_all(arguments.runs, arguments.seeds)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    (arguments.out / "strategies.json").write_text(json.dumps(results, indent=1) + "\n")
     (arguments.out / "strategies.md").write_text(table(results))
     draw(results, arguments.out / "strategies.png")
     print(table(results))

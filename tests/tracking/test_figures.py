@@ -1,5 +1,7 @@
 """Figures have the right numbers in the right places."""
 
+import itertools
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -31,5 +33,5 @@ def test_few_and_many_labels_fit(count):
     boxes = [label.get_window_extent(renderer) for label in figure.axes[0].get_yticklabels()]
     assert min(box.x0 for box in boxes) >= 0
     tops = sorted(boxes, key=lambda box: box.y0)
-    assert all(one.y1 <= other.y1 + 1 for one, other in zip(tops, tops[1:], strict=False))
-    assert all(one.y1 <= other.y0 + 4 for one, other in zip(tops, tops[1:], strict=False))
+    assert all(one.y1 <= other.y1 + 1 for one, other in itertools.pairwise(tops))
+    assert all(one.y1 <= other.y0 + 4 for one, other in itertools.pairwise(tops))

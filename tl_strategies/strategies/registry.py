@@ -5,6 +5,7 @@ import importlib.metadata
 import importlib.util
 import pathlib
 import re
+import sys
 from collections.abc import Callable
 
 from tl_strategies.errors import UsageError, unknown
@@ -99,9 +100,11 @@ def load_plugin(path: str | pathlib.Path) -> None:
     if spec is None or spec.loader is None:
         raise UsageError(f"--plugin must be a Python file (.py). Received: {path}.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses and pickles look for it there
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        del sys.modules[spec.name]
         for name in set(_strategies) - known:
             del _strategies[name]
         raise UsageError(
