@@ -66,6 +66,8 @@ def test_help_lists_flags_and_strategies_without_keras():
         (["--dataset", "clipat"], "Did you mean 'clipart'"),
         (["--plugin", "/nowhere.py"], "--plugin must be a Python file"),
         (["--config", "/nowhere.toml"], "--config must be a TOML file or one of clipart_partial"),
+        (["--cache_dir", "/dev/null/below"], "--cache_dir must be a directory"),
+        (["--run_dir", "/dev/null"], "--run_dir must be a directory"),
         (["--resume"], "--resume must come with --run_dir"),
         (["folder"], "must get flags only"),
         (["--backbone", "resnet5"], "Did you mean 'resnet50'"),
@@ -76,6 +78,13 @@ def test_help_lists_flags_and_strategies_without_keras():
 )
 def test_errors(capsys, arguments, message):
     assert message in fails(capsys, *arguments)
+
+
+def test_a_directory_that_cannot_be_written_to(capsys, tmp_path, monkeypatch):
+    """The superuser may write anywhere, so the system's answer is given here."""
+    monkeypatch.setattr("os.access", lambda path, mode: path != tmp_path)
+    error = fails(capsys, "--run_dir", tmp_path / "run")
+    assert "--run_dir must be a directory that you can write to" in error
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ import secrets
 import shutil
 from collections.abc import Iterator
 
+from tl_strategies.errors import UsageError
+
 
 def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
     """The directory given, or tl_strategies in the user's cache directory. It may not exist yet."""
@@ -14,6 +16,25 @@ def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
         return pathlib.Path(given).expanduser().absolute()
     base = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(base) / "tl_strategies"
+
+
+def check_writable(flag: str, directory: pathlib.Path) -> pathlib.Path:
+    """The directory, which need not exist yet, if it could be made and written to.
+
+    Raises:
+        UsageError: it could not.
+    """
+    absolute = directory.absolute()
+    existing = next(path for path in (absolute, *absolute.parents) if path.exists())
+    if not existing.is_dir():
+        raise UsageError(
+            f"--{flag} must be a directory. Received: {directory}; {existing} is none."
+        )
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"--{flag} must be a directory that you can write to. Received: {directory}."
+        )
+    return directory
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from tl_strategies.backbones.units import Unit, find_units
-from tl_strategies.data.cache import cache_directory
+from tl_strategies.data.cache import cache_directory, check_writable
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.errors import UsageError
@@ -68,8 +68,9 @@ def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
     for plugin in settings.plugin:
         load_plugin(plugin)
     strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
-    directory = _run_directory(settings)
-    listing = list_dataset(settings.dataset, cache_directory(settings.cache_dir))
+    directory = check_writable("run_dir", _run_directory(settings))
+    cache = check_writable("cache_dir", cache_directory(settings.cache_dir))
+    listing = list_dataset(settings.dataset, cache)
     return Checked(settings, strategy, directory, listing)
 
 
@@ -102,8 +103,6 @@ def _run_directory(settings: Settings) -> pathlib.Path:
         taken = len(list(pathlib.Path("runs").glob(f"{name}*")))
         return pathlib.Path("runs") / (f"{name}-{taken + 1}" if taken else name)
     directory = pathlib.Path(settings.run_dir).expanduser()
-    if directory.exists() and not directory.is_dir():
-        raise UsageError(f"--run_dir must be a directory. Received: {directory}, a file.")
     holds_run = (directory / "plan.json").is_file()
     if holds_run and not settings.resume:
         raise UsageError(
