@@ -143,6 +143,18 @@ def test_frozen_weights_are_the_backbone_s(settings, backbone):
             np.testing.assert_array_equal(weight.numpy(), source[weight.path])
 
 
+def test_fresh_backbones_have_the_seed(settings, tmp_path):
+    """A random frozen prefix is the same one when a run is repeated or resumed."""
+    settings["weights"] = "none"
+    first = tl.fit("partial", n=3, **settings)
+    second = tl.fit("partial", n=3, **{**settings, "run_dir": str(tmp_path / "second")})
+    other = tl.fit("partial", n=3, **{**settings, "run_dir": str(tmp_path / "other"), "seed": 1})
+    kernels = [run.model.get_layer("stem_conv").kernel.numpy() for run in (first, second, other)]
+    np.testing.assert_array_equal(kernels[0], kernels[1])
+    assert not np.array_equal(kernels[0], kernels[2])
+    assert second.metrics["features"]["status"] == "hit"
+
+
 def test_a_finished_run_is_not_run_again(settings):
     first = tl.fit("head", **settings)
     with pytest.raises(tl.UsageError, match="must not hold a run yet"):

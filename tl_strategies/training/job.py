@@ -80,9 +80,12 @@ def prepare(checked: Checked) -> Job:
     Raises:
         UsageError: something must change before any training can start.
     """
+    import keras
+
     from tl_strategies.backbones.zoo import load_backbone
 
     settings = checked.settings
+    keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
     backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
     units = find_units(backbone)
     task = checked.listing.task
