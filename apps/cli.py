@@ -132,7 +132,7 @@ def _apply_config(path: str, schema: list[Flag], values: flags.FlagValues) -> No
             f"--config must be a TOML file or one of {', '.join(sorted(presets))}. "
             f"Received: {path}: {error.strerror}."
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"--config must be TOML. Received: {path}: {error}.") from error
     known = {flag.name: flag for flag in schema if flag.name != "config"}
     for key, value in config.items():

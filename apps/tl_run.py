@@ -1,5 +1,7 @@
 """tl-run: one strategy on one data set: train, evaluate, save."""
 
+import pathlib
+import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -54,12 +56,17 @@ def _run(values: dict[str, Any]) -> None:
     except KeyboardInterrupt:
         if (job.directory / "plan.json").is_file():
             print(
-                f"\nstopped; go on with: tl-run --config {job.directory / 'config.toml'} "
-                f"--run_dir {job.directory} --resume",
+                f"\nstopped; go on with: tl-run --config {quoted(job.directory / 'config.toml')} "
+                f"--run_dir {quoted(job.directory)} --resume",
                 file=sys.stderr,
             )
         raise
     print(summary(result))
+
+
+def quoted(path: pathlib.Path) -> str:
+    """The path as a shell takes it."""
+    return shlex.quote(str(path))
 
 
 def summary(result) -> str:
@@ -79,7 +86,7 @@ def summary(result) -> str:
         "",
         f"model        {result.directory / 'model.keras'}",
         f"predictions  {result.directory / 'predictions.csv'}",
-        f"TensorBoard  tensorboard --logdir {result.directory}",
+        f"TensorBoard  tensorboard --logdir {quoted(result.directory)}",
     ]
     return "\n".join(lines)
 

@@ -25,7 +25,7 @@ ROWS = (  # label, strategy, n, further settings
     ("partial, n = 16", "partial", 16, {}),
     ("full", "full", None, {}),
     ("transplant, n = 9", "transplant", 9, {}),
-    ("scratch", "scratch", None, {"epochs": 20}),
+    ("scratch", "scratch", None, {}),
 )
 
 

@@ -58,6 +58,13 @@ def test_flags_follow_the_phase_and_checks_catch_others():
     assert {weight.path.split("/")[0] for weight in model.trainable_weights} == {"head_softmax"}
 
 
+def test_statistics_of_fresh_units_move_fast():
+    backbone = tiny_backbone()
+    backbone.get_layer("top_bn").momentum = 0.99
+    model = adapt(create_strategy("transplant", 3), backbone, TASK)
+    assert model.get_layer("top_bn").momentum == 0.9
+
+
 def test_adapt_trains_statistics_of_fresh_units_only():
     backbone = tiny_backbone()
     model = adapt(create_strategy("transplant", 3), backbone, TASK)

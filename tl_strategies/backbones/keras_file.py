@@ -6,7 +6,7 @@ import warnings
 import keras
 from keras import layers
 
-from tl_strategies.backbones.surgery import leaves, reinitialize
+from tl_strategies.backbones.surgery import assign_weights, leaves, reinitialize
 from tl_strategies.errors import UsageError
 
 UNSIZED = 224  # pixels, for a network that takes images of any size
@@ -55,7 +55,7 @@ def _sized(model: keras.Model, size: int) -> keras.Model:
     """The same network for images of one size, in pixels."""
     inputs = keras.Input((size, size, 3), name="image")
     sized = keras.models.clone_model(model, input_tensors=inputs)
-    sized.set_weights(model.get_weights())
+    assign_weights(sized, model.get_weights())
     return sized
 
 
@@ -70,8 +70,7 @@ def load_weights_file(model: keras.Model, path: str) -> None:
         for weight in model.weights:
             if weight.path not in source or source[weight.path].shape != weight.shape:
                 raise _other_architecture(path, model, f"it has no {weight.path} {weight.shape}")
-        for weight in model.weights:
-            weight.assign(source[weight.path])
+        assign_weights(model, [source[weight.path] for weight in model.weights])
         return
     if not pathlib.Path(path).is_file():
         raise UsageError(f"--weights must be a file. Received: {path}, which does not exist.")
@@ -114,7 +113,8 @@ def _without_classifier(model: keras.Model) -> keras.Model:
         return model
     tensor = chain[-1].input
     layer = tensor._keras_history.operation
-    while isinstance(layer, (*POOLING, layers.UnitNormalization)):
+    # The head of a model that tl-run saved may have more layers.
+    while isinstance(layer, POOLING) or layer.name.startswith("head_"):
         tensor = layer.input
         layer = tensor._keras_history.operation
     return keras.Model(model.inputs[0], tensor, name=model.name)

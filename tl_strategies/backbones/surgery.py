@@ -1,6 +1,7 @@
 """Surgery on flat functional models: copy, cut, re-initialise."""
 
 import keras
+from keras import layers
 
 from tl_strategies.backbones.units import Unit
 
@@ -20,14 +21,24 @@ def unit_layers(model: keras.Model, unit: Unit) -> list[keras.layers.Layer]:
 def copy_model(model: keras.Model) -> keras.Model:
     """A model of the same layers and weights that shares nothing with the first."""
     copy = keras.models.clone_model(model)
-    for source, target in zip(model.weights, copy.weights, strict=True):
-        target.assign(source)
+    assign_weights(copy, model.get_weights())
     return copy
+
+
+def assign_weights(model: keras.Model, values: list) -> None:
+    """Assign all weights of a model, in their order."""
+    for target, value in zip(model.weights, values, strict=True):
+        target.assign(value)
+    for layer in model.layers:
+        for leaf in leaves(layer):
+            if isinstance(leaf, layers.Normalization):
+                leaf.finalize_state()  # it computes with constants made from its weights
 
 
 def reinitialize(layer: keras.layers.Layer) -> None:
     """Assign to a built layer the weights that a new one of its configuration starts from."""
-    if not layer.weights:
+    # An adapted Normalization is preprocessing, not something that was learnt.
+    if not layer.weights or isinstance(layer, layers.Normalization):
         return
     new = type(layer).from_config(layer.get_config())
     new.build_from_config(layer.get_build_config())

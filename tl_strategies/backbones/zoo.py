@@ -4,6 +4,7 @@ A backbone is a flat functional model from float images in [0, 255] to features;
 is inside it.
 """
 
+import http.client
 import inspect
 import pathlib
 import socket
@@ -98,11 +99,14 @@ def _build_application(name: str, weights: str, image_size: int | None) -> keras
             input_shape=(size, size, 3),
         )
     except ValueError as error:
+        if "orrupted" in str(error):
+            raise UsageError(f"--weights imagenet of {name} must arrive whole. {error}") from error
         if "nput size" not in str(error) and "input_shape" not in str(error):
             raise
         raise UsageError(f"--image_size does not fit {name}. Received: {size}. {error}") from error
     except Exception as error:
-        if "URL fetch failure" not in str(error):
+        download = isinstance(error, OSError | http.client.HTTPException)
+        if not download and "URL fetch failure" not in str(error):
             raise
         raise UsageError(
             f"--weights imagenet of {name} must be in Keras's cache, or there must be a network to "

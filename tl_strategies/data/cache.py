@@ -61,4 +61,9 @@ def written_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
 def write_text(target: pathlib.Path, text: str) -> None:
     """Write a small text file, whole or not at all."""
     with written_aside(target) as aside:
-        aside.write_text(text, encoding="utf-8")
+        aside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def read_text(path: pathlib.Path) -> str:
+    """The text that `write_text` wrote, whatever file names are in it."""
+    return path.read_bytes().decode("utf-8", errors="surrogateescape")

@@ -6,6 +6,7 @@ that nothing of an image is lost.
 """
 
 import concurrent.futures
+import errno
 import pathlib
 import stat
 import warnings
@@ -15,6 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps
 
 THREADS = 4
+PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # the machine's fault
 
 
 def read_image(path: str | pathlib.Path, size: int) -> np.ndarray:
@@ -28,7 +30,6 @@ def read_image(path: str | pathlib.Path, size: int) -> np.ndarray:
         if not stat.S_ISREG(pathlib.Path(path).stat().st_mode):
             raise ValueError("not a regular file")
         with Image.open(path) as image:
-            image.draft("RGB", (2 * size, 2 * size))
             upright = ImageOps.exif_transpose(image)
             return np.asarray(
                 ImageOps.pad(
@@ -37,14 +38,18 @@ def read_image(path: str | pathlib.Path, size: int) -> np.ndarray:
             )
     # Decoders raise whatever their author thought of; each means that the file is broken.
     except Exception as error:
+        if isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING:
+            raise
         raise ValueError(_reason(error, path)) from error
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         values = np.asarray(image, dtype="float64")
-        if values.max(initial=0) > 255:  # 16 bits a channel
-            values = values / 257
+        if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
+            values = values / 257  # 16 bits a channel
+        elif image.mode == "F" and values.max(initial=0) <= 1:
+            values = values * 255
         image = Image.fromarray(values.clip(0, 255).round().astype("uint8"))
     if image.has_transparency_data:
         image = image.convert("RGBA")

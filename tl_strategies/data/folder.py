@@ -27,6 +27,9 @@ def list_folder(path: str | os.PathLike, source: str | None = None) -> Listing:
         what = "is not a folder" if root.exists() else "does not exist"
         raise UsageError(f"--dataset folder:PATH must be a folder. Received: {root}, which {what}.")
     entries = sorted(entry for entry in root.iterdir() if not entry.name.startswith("."))
+    odd = [entry.name for entry in entries if not entry.name.isprintable()]
+    if odd:
+        raise UsageError(f"A class's name must be printable text. Received: {odd[0]!r} in {root}.")
     classes = [entry for entry in entries if entry.is_dir()]
     loose = [entry for entry in entries if not entry.is_dir()]
     if len(classes) < 2:

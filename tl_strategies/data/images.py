@@ -6,7 +6,7 @@ import pathlib
 from collections.abc import Callable
 
 import numpy as np
-import PIL
+import PIL.Image
 
 from tl_strategies.data.decode import decode_images
 from tl_strategies.data.listing import Listing
@@ -63,7 +63,8 @@ def load_images(
     key = {
         "images": [_content(path) for path in listing.paths],
         "size": size,
-        "decoder": f"pillow {PIL.__version__}, white padding, 1",
+        "decoder": f"pillow {PIL.__version__}, white padding, 2",
+        "formats": sorted(set(PIL.Image.registered_extensions().values())),
     }
 
     def compute(out: np.ndarray) -> dict:

@@ -7,6 +7,10 @@ from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, un
 from tl_strategies.backbones.units import Unit, unit_output
 from tl_strategies.plans.plan import Head, Phase, Plan
 
+# Of the moving statistics of fresh units. At 0.99, the value of most networks, a few hundred steps
+# leave them near where they began, and a network that has learnt predicts at chance.
+FRESH_MOMENTUM = 0.9
+
 
 def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
     """One flat model from images to probabilities, of shape (batch, labels).
@@ -18,6 +22,8 @@ def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.M
         if row.weights == "fresh":
             for layer in unit_layers(copy, unit):
                 reinitialize(layer)
+                if isinstance(layer, layers.BatchNormalization):
+                    layer.momentum = min(layer.momentum, FRESH_MOMENTUM)
     features = unit_output(copy, units[len(plan.units) - 1])
     return keras.Model(
         copy.inputs[0], _head(plan.head, features), name=plan.strategy.replace(":", "_")

@@ -40,6 +40,8 @@ def create_strategy(name: str, n: int | str | None, options: Sequence[str] = ())
                 raise UsageError(f"Strategy {name} must have no --option. Received: {option}.")
             raise unknown(f"--option of strategy {name}", key, others)
         config[key] = _value(text)
+        if isinstance(known[key], bool) and not isinstance(config[key], bool):
+            raise UsageError(f"--option {key} must be true or false. Received: {text}.")
     try:
         return cls(**config)
     except UsageError:

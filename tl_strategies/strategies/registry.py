@@ -6,6 +6,7 @@ import importlib.util
 import pathlib
 import re
 import sys
+import warnings
 from collections.abc import Callable
 
 from tl_strategies.errors import UsageError, unknown
@@ -49,9 +50,12 @@ def strategies() -> dict[str, type[Strategy]]:
     """All known strategies by name: the built-in ones, plug-ins, installed packages' ones."""
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         if entry.name not in _strategies:
-            cls = entry.load()
-            if entry.name not in _strategies:
-                register(entry.name)(cls)
+            try:
+                cls = entry.load()
+                if entry.name not in _strategies:
+                    register(entry.name)(cls)
+            except Exception as error:  # of another's package; the other strategies still work
+                warnings.warn(f"Strategy {entry.name!r} is left out: {error}", stacklevel=2)
     return dict(_strategies)
 
 
@@ -73,9 +77,10 @@ def _import_strategy(reference: str) -> type[Strategy]:
     module_name, _, class_name = reference.partition(":")
     try:
         cls = getattr(importlib.import_module(module_name), class_name)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:
         raise UsageError(
-            f"--strategy must be a name or package.module:Class. Received: {reference}: {error}."
+            f"--strategy must be a name or package.module:Class. Received: {reference}: "
+            f"{type(error).__name__}: {error}."
         ) from error
     if not (isinstance(cls, type) and issubclass(cls, Strategy)):
         raise UsageError(f"{reference} must be a subclass of tl.Strategy. Received: {cls!r}.")

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
+MOST_NAMES = 60  # labels that can still be read side by side
+
 
 def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
     """A confusion matrix: rows are true labels, columns predicted ones, colour is recall.
@@ -16,14 +18,15 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
         title: above the figure.
     """
     count = len(names)
-    side = max(4.5, 1.8 + 0.42 * count)
+    side = min(max(4.5, 1.8 + 0.42 * count), 24)
     figure = Figure(figsize=(side + 0.8, side), dpi=110, layout="constrained")
     axes = figure.subplots()
     share = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
-    axes.set_xticks(range(count), names, rotation=90)
-    axes.set_yticks(range(count), names)
+    if count <= MOST_NAMES:
+        axes.set_xticks(range(count), names, rotation=90, parse_math=False)
+        axes.set_yticks(range(count), names, parse_math=False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
     axes.set_title(title)

@@ -40,6 +40,7 @@ class Engine:
         checkpoint: of the run.
         tracker: gets every epoch's metrics.
         seconds: spent on features and on fitting.
+        earlier: seconds of fitting before the run was resumed.
         features: the last phase's status and size.
     """
 
@@ -54,6 +55,7 @@ class Engine:
     seconds: dict[str, float] = dataclasses.field(
         default_factory=lambda: {"features": 0.0, "fit": 0.0}
     )
+    earlier: float = 0.0
     features: dict[str, int | str] = dataclasses.field(
         default_factory=lambda: {"status": "off", "bytes": 0}
     )
@@ -66,6 +68,9 @@ class Engine:
         lowest = min(phase.trainable_from for phase in self.plan.phases)
         trained = self._cut(lowest - 1)[1]
         progress, state = self.checkpoint.load() or (Progress(), [])
+        self.earlier = progress.seconds
+        if state:  # before features are computed from weights that an earlier phase trained
+            _assign(trained.variables, state[: len(trained.variables)])
         for index in range(progress.phase, len(self.plan.phases)):
             if index > progress.phase:
                 progress.phase, progress.epoch, state = index, 0, []

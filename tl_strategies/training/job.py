@@ -68,9 +68,12 @@ def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
     for plugin in settings.plugin:
         load_plugin(plugin)
     strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
-    directory = check_writable("run_dir", _run_directory(settings))
-    cache = check_writable("cache_dir", cache_directory(settings.cache_dir))
-    listing = list_dataset(settings.dataset, cache)
+    try:
+        directory = check_writable("run_dir", _run_directory(settings))
+        cache = check_writable("cache_dir", cache_directory(settings.cache_dir))
+        listing = list_dataset(settings.dataset, cache)
+    except (PermissionError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
+        raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
     return Checked(settings, strategy, directory, listing)
 
 
@@ -84,6 +87,11 @@ def prepare(checked: Checked) -> Job:
 
     from tl_strategies.backbones.zoo import load_backbone
 
+    if keras.backend.backend() != "tensorflow":
+        raise UsageError(
+            "Runs must have the tensorflow backend. Received: KERAS_BACKEND="
+            f"{keras.backend.backend()}. On other backends use strategy.adapt(backbone, task)."
+        )
     settings = checked.settings
     keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
     backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)

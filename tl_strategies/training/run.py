@@ -8,7 +8,7 @@ from typing import Any
 
 import keras
 
-from tl_strategies.data.cache import cache_directory, write_text, written_aside
+from tl_strategies.data.cache import cache_directory, read_text, write_text, written_aside
 from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.split import split_csv
 from tl_strategies.data.store import Store
@@ -74,6 +74,11 @@ def fit(strategy: str | Strategy = "partial", n: int | str | None = None, **sett
         config = strategy.get_config()
         n = config.pop("n", None)
         name = strategy.name
+        if not name:
+            raise UsageError(
+                f"A strategy must have a name. Received: {strategy!r}. Decorate its class with "
+                '@tl.register("name").'
+            )
         settings["option"] = tuple(f"{key}={value!r}" for key, value in config.items())
     try:
         checked = Settings(strategy=name, n=n, **settings)
@@ -92,6 +97,7 @@ def run(job: Job) -> Run:
     keep_freed_memory()
     settings, directory = job.settings, job.directory
     if settings.resume and (directory / "metrics.json").is_file():
+        _check_same(job, _planned(job))
         return _finished(directory)
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
@@ -116,9 +122,7 @@ def run(job: Job) -> Run:
     engine.train()
     trainable = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     with written_aside(directory / "model.keras") as aside:
-        target = aside.with_suffix(".keras")
-        plain_model(model).save(target)
-        target.replace(aside)
+        plain_model(model).save(aside)
     evaluation = _evaluate(directory, images, tracker)
     metrics = {
         "strategy": job.plan.strategy,
@@ -131,7 +135,7 @@ def run(job: Job) -> Run:
         "test": evaluation["test"],
         "validation": evaluation["validation"],
         "seconds": {
-            "total": time.perf_counter() - start,
+            "total": time.perf_counter() - start + engine.earlier,
             **engine.seconds,
             "evaluate": evaluation["seconds"],
         },
@@ -146,6 +150,31 @@ def _finished(directory: pathlib.Path) -> Run:
     return Run(directory, metrics, Plan.from_json((directory / "plan.json").read_text()))
 
 
+def _planned(job: Job) -> dict[str, str]:
+    """The files that are known before an image is decoded; plan.json, which marks a run, last."""
+    return {
+        "config.toml": to_toml(job.settings.to_config()),
+        "labels.txt": "".join(f"{name}\n" for name in job.listing.task.names),
+        "plan.json": job.plan.to_json(),
+    }
+
+
+def _check_same(job: Job, files: dict[str, str]) -> None:
+    """Refuse to resume a run that was planned otherwise.
+
+    Raises:
+        UsageError: a file that is there has another text.
+    """
+    for name, text in files.items():
+        path = job.directory / name
+        if path.is_file() and read_text(path) != text:
+            raise UsageError(
+                f"--resume must come with the settings and the data of the run in {job.directory}. "
+                f"Received: others; {name} differs. `tl-run --config "
+                f"{job.directory / 'config.toml'}` gives its settings."
+            )
+
+
 def _write_beginning(job: Job, images: Images) -> None:
     """Write what is known before training.
 
@@ -153,21 +182,11 @@ def _write_beginning(job: Job, images: Images) -> None:
         UsageError: a run that is resumed was planned otherwise.
     """
     directory = job.directory
-    files = {
-        "config.toml": to_toml(job.settings.to_config()),
-        "split.csv": split_csv(images.listing, images.parts),
-        "labels.txt": "".join(f"{name}\n" for name in job.listing.task.names),
-        "plan.json": job.plan.to_json(),
-    }
+    files = {**_planned(job), "split.csv": split_csv(images.listing, images.parts)}
+    if job.settings.resume:
+        _check_same(job, files)
     for name, text in files.items():
-        path = directory / name
-        if job.settings.resume and path.is_file() and path.read_text(encoding="utf-8") != text:
-            raise UsageError(
-                f"--resume must come with the settings and the data of the run in {directory}. "
-                f"Received: others; {name} differs. `tl-run --config {directory / 'config.toml'}` "
-                "gives its settings."
-            )
-        write_text(path, text)
+        write_text(directory / name, text)
     if images.listing.left_out:
         count = len(images.listing.left_out)
         report = "".join(f"{path}\t{reason}\n" for path, reason in images.listing.left_out)

@@ -1,6 +1,8 @@
 """The settings of a run: one schema, from which the flags of `tl-run` are made."""
 
 import dataclasses
+import json
+import os
 from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
@@ -38,7 +40,7 @@ class Settings:
     optimizer: str = _setting("adam", "a Keras optimizer, such as adam, adamw or sgd")
     schedule: str = _setting("cosine", "shape of the learning rate over the run", SCHEDULES)
     warmup: float = _setting(0.1, "part of the run over which the learning rate rises")
-    weight_decay: float = _setting(0.0, "decoupled; of trained kernels only")
+    weight_decay: float = _setting(0.0, "decoupled; of trained kernels only; none unless given")
     seed: int = _setting(0, "of the split, the fresh weights and the order of images")
     deterministic: bool = _setting(False, "the same seed gives the same weights, bit by bit")
     cache_dir: str | None = _setting(None, "where features are kept; default: the user's cache")
@@ -47,9 +49,18 @@ class Settings:
 
     def __post_init__(self):
         for name in ("option", "plugin"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            value = getattr(self, name)
+            values = (value,) if isinstance(value, str | os.PathLike) else value
+            object.__setattr__(self, name, tuple(os.fspath(value) for value in values))
+        for name in ("backbone", "weights", "cache_dir", "run_dir"):
+            value = getattr(self, name)
+            object.__setattr__(self, name, value if value is None else os.fspath(value))
         if self.n is not None:
             object.__setattr__(self, "n", str(self.n))
+        for name in ("epochs", "batch_size", "limit", "image_size", "seed"):
+            value = getattr(self, name)
+            whole = value is None or (isinstance(value, int) and not isinstance(value, bool))
+            _require(name, whole, "a whole number", value)
         for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 1), ("image_size", 1)):
             value = getattr(self, name)
             _require(name, value is None or value >= least, f"at least {least}", value)
@@ -93,8 +104,7 @@ def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
-        escaped = value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
-        return f'"{escaped}"'
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
         return f"[{', '.join(map(_toml, value))}]"
     return repr(value)
