@@ -98,6 +98,18 @@ def test_copies_share_nothing():
     )
 
 
+def test_an_adapted_normalization_survives_copies():
+    image = keras.Input((8, 8, 3))
+    normalization = layers.Normalization(name="normalization")
+    model = keras.Model(image, layers.Conv2D(2, 1, name="one")(normalization(image)))
+    images = np.random.default_rng(0).uniform(50, 200, (4, 8, 8, 3)).astype("float32")
+    normalization.adapt(images)
+    copy = copy_model(model)
+    np.testing.assert_array_equal(copy(images), model(images))
+    reinitialize(copy.get_layer("normalization"))
+    np.testing.assert_array_equal(copy(images), model(images))
+
+
 def test_a_nested_chain_is_reinitialised():
     chain = keras.Sequential([keras.Input((4,)), layers.Dense(3), layers.Dense(3)])
     before = chain.get_weights()

@@ -86,6 +86,7 @@ def test_add_fc_adds_layers(units):
         (("add_fc", None, "dropout=2"), "below 1"),
         (("add_fc", None, "dropout"), "NAME=VALUE"),
         (("head", None, "dropout=0.1"), "must have no --option"),
+        (("transplant", 2, "fine_tune=no"), "fine_tune must be true or false"),
     ],
 )
 def test_wrong_calls_say_what_must_be(units, arguments, message):

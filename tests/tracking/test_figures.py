@@ -26,7 +26,7 @@ def test_a_confusion_matrix_reads_row_by_row(tmp_path):
 
 @pytest.mark.parametrize("count", [2, 60])
 def test_few_and_many_labels_fit(count):
-    names = [f"a rather long name {i}" for i in range(count)]
+    names = [f"a rather $long_$name {i}" for i in range(count)]
     figure = confusion_figure(np.eye(count, dtype=int), names, "many")
     figure_pixels(figure)
     renderer = figure.canvas.get_renderer()

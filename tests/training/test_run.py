@@ -2,11 +2,14 @@
 
 import csv
 import json
+import pathlib
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util.tensor_util import make_ndarray
 
@@ -161,6 +164,8 @@ def test_a_finished_run_is_not_run_again(settings):
         tl.fit("head", **settings)
     again = tl.fit("head", **settings, resume=True)
     assert again.metrics == first.metrics
+    with pytest.raises(tl.UsageError, match=r"config.toml differs"):
+        tl.fit("head", **{**settings, "epochs": 3}, resume=True)
 
 
 def test_resume_refuses_other_settings(settings):
@@ -182,10 +187,20 @@ class HeadThenAll(tl.Strategy):
         return (tl.Phase(1, depth_count + 1), tl.Phase(epochs - 1, lowest))
 
 
-def test_phases(settings, tmp_path, monkeypatch):
+class AllThenHead(HeadThenAll):
+    """Everything first, then the head on what came out of that."""
+
+    name = "all_then_head"
+
+    def phases(self, lowest, depth_count, epochs):
+        return (tl.Phase(1, lowest), tl.Phase(epochs - 1, depth_count + 1))
+
+
+@pytest.mark.parametrize("strategy", [HeadThenAll, AllThenHead])
+def test_phases(strategy, settings, tmp_path, monkeypatch):
     """Each phase trains its own units; a run stopped in the second goes on to the same weights."""
     settings = {**settings, "epochs": 4}
-    whole = tl.fit(HeadThenAll(), **settings)
+    whole = tl.fit(strategy(), **settings)
     events = EventAccumulator(str(whole.directory / "train"), size_guidance={"tensors": 0}).Reload()
     assert [event.step for event in events.Tensors("epoch/loss")] == [1, 2, 3, 4]
 
@@ -201,10 +216,10 @@ def test_phases(settings, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Checkpoint, "save", stop)
     with pytest.raises(KeyboardInterrupt):
-        tl.fit(HeadThenAll(), **settings)
+        tl.fit(strategy(), **settings)
     assert saved == [(0, 1), (1, 1), (1, 2)]
     monkeypatch.setattr(Checkpoint, "save", save)
-    resumed = tl.fit(HeadThenAll(), **settings, resume=True)
+    resumed = tl.fit(strategy(), **settings, resume=True)
     assert resumed.metrics["test"] == pytest.approx(whole.metrics["test"], abs=1e-5)
     for one, other in zip(resumed.model.weights, whole.model.weights, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
@@ -219,6 +234,35 @@ def test_a_strategy_object(settings):
         tl.fit(strategy, n=3, **settings)
     with pytest.raises(tl.UsageError, match="epoks"):
         tl.fit("head", epoks=3)
+
+
+def test_the_readme_s_lines_predict_as_the_run_did(settings, photos, monkeypatch):
+    """Run as they stand in the README, where this package cannot be imported, on odd images too."""
+    rng = np.random.default_rng(0)
+    for i in range(16):
+        noise = rng.integers(0, 255, (900, 600, 3)).astype("uint8")
+        tall = Image.fromarray(noise).resize((700, 1400))
+            (700, 1400)
+        )
+        tall.save(photos / "red" / f"large{i}.jpg")
+        clear = Image.fromarray(rng.integers(0, 255, (40, 40, 4)).astype("uint8"))
+        clear.save(photos / "blue" / f"clear{i}.png")
+    directory = tl.fit("head", **settings).directory
+    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    (lines,) = [
+        block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "load_model" in block
+    ]
+    lines = lines.replace("runs/my_run", str(directory)).replace('"photo.jpg"', "path")
+    monkeypatch.setitem(sys.modules, "tl_strategies", None)
+    code = compile(lines, "README.md", "exec")
+    with (directory / "predictions.csv").open() as file:
+        rows = [row for row in csv.DictReader(file) if re.search("large|clear", row["path"])]
+    assert {pathlib.Path(row["path"]).suffix for row in rows} == {".jpg", ".png"}
+    for row in rows:
+        names = {"path": row["path"]}
+        exec(code, names)
+        expected = [float(row[name]) for name in ("blue", "green", "red")]
+        np.testing.assert_allclose(names["probabilities"], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize(
