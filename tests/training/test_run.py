@@ -242,8 +242,6 @@ def test_the_readme_s_lines_predict_as_the_run_did(settings, photos, monkeypatch
     for i in range(16):
         noise = rng.integers(0, 255, (900, 600, 3)).astype("uint8")
         tall = Image.fromarray(noise).resize((700, 1400))
-            (700, 1400)
-        )
         tall.save(photos / "red" / f"large{i}.jpg")
         clear = Image.fromarray(rng.integers(0, 255, (40, 40, 4)).astype("uint8"))
         clear.save(photos / "blue" / f"clear{i}.png")
