@@ -42,7 +42,6 @@ def test_the_bundled_weights_know_imagenet():
 
 
 def test_no_network_says_what_to_do(monkeypatch, tmp_path):
-    monkeypatch.setattr(keras.utils, "get_file", None)
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr("socket.getaddrinfo", lambda *a, **k: (_ for _ in ()).throw(OSError("off")))
     with pytest.raises(tl.UsageError, match="--weights FILE"):

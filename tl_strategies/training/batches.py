@@ -59,8 +59,7 @@ def _dataset(generate, array: np.ndarray, steps: int) -> tf.data.Dataset:
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     options = tf.data.Options()
-    # Its thread sleeps twice as long each time, and the end of an epoch waits for it: with epochs
-    # of seconds that can double their time.
+    # Its thread sleeps twice as long each time, and the end of an epoch waits for it.
     options.autotune.enabled = False
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     return dataset.prefetch(2).with_options(options)

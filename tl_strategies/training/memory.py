@@ -12,8 +12,7 @@ M_TRIM_THRESHOLD, M_MMAP_MAX, M_ARENA_MAX = -1, -4, -8
 def keep_freed_memory() -> None:
     """Tell glibc not to return each large temporary tensor to the system.
 
-    Without this, every training step maps and faults in its activations anew: with
-    EfficientNet-Lite0 at 128 px on 2 cores that is half of the time.
+    Without this, every training step maps and faults in its activations anew.
     """
     if platform.libc_ver()[0] != "glibc":
         return
