@@ -29,13 +29,17 @@ KINDS = {
 
 @dataclasses.dataclass(frozen=True)
 class Flag:
-    """A flag: its name, type, default and help; `choices` for an enumeration."""
+    """A flag: its name, type, default and help.
+
+    `choices` are those of an enumeration; a text that is `numeric` may be a number in a preset.
+    """
 
     name: str
     kind: type
     default: Any
     help: str
     choices: tuple[str, ...] = ()
+    numeric: bool = False
 
 
 def flags_of(schema: type, only: Sequence[str] | None = None) -> list[Flag]:
@@ -46,11 +50,19 @@ def flags_of(schema: type, only: Sequence[str] | None = None) -> list[Flag]:
         if only is not None and field.name not in only:
             continue
         kind = types_of[field.name]
-        if typing.get_origin(kind) is types.UnionType:
-            kind = next(arm for arm in typing.get_args(kind) if arm is not types.NoneType)
-        kind = typing.get_origin(kind) or kind
+        arms = typing.get_args(kind) if typing.get_origin(kind) is types.UnionType else (kind,)
+        kind = str if str in arms else typing.get_origin(arms[0]) or arms[0]
+        default = str(field.default) if kind is str and field.default is not None else field.default
+        notes = field.metadata
         found.append(
-            Flag(field.name, kind, field.default, field.metadata["help"], field.metadata["choices"])
+            Flag(
+                field.name,
+                kind,
+                default,
+                notes["help"],
+                notes["choices"],
+                bool({int, float} & set(arms)),
+            )
         )
     return found
 
@@ -143,7 +155,8 @@ def _apply_config(path: str, schema: list[Flag], values: flags.FlagValues) -> No
             bool: isinstance(value, bool),
             int: isinstance(value, int) and not isinstance(value, bool),
             float: isinstance(value, int | float) and not isinstance(value, bool),
-            str: isinstance(value, str) or (key == "n" and isinstance(value, int)),
+            str: isinstance(value, str)
+            or (flag.numeric and isinstance(value, int | float) and not isinstance(value, bool)),
             tuple: isinstance(value, list) and all(isinstance(item, str) for item in value),
         }[flag.kind]
         if not fits:

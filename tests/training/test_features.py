@@ -6,7 +6,7 @@ import numpy as np
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import find_units, unit_output
 from tl_strategies.testing import tiny_backbone, tiny_batch
-from tl_strategies.training.features import model_digest, run_batches
+from tl_strategies.training.features import make_forward, model_digest, run_batches
 
 
 def prefix_of(model, depth):
@@ -14,7 +14,7 @@ def prefix_of(model, depth):
 
 
 def test_a_row_does_not_depend_on_its_neighbours():
-    prefix = prefix_of(tiny_backbone(), 3)
+    prefix = make_forward(prefix_of(tiny_backbone(), 3))
     images = (tiny_batch(40)[0]).astype("uint8")
     whole = np.concatenate([out for _, out in run_batches(prefix, images, np.arange(40))])
     for rows in (np.array([3]), np.array([39, 0, 7]), np.arange(33, 40)):

@@ -18,11 +18,11 @@ def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
     return pathlib.Path(base) / "tl_strategies"
 
 
-def check_writable(flag: str, directory: pathlib.Path) -> pathlib.Path:
-    """The directory, which need not exist yet, if it could be made and written to.
+def check_directory(flag: str, directory: pathlib.Path) -> pathlib.Path:
+    """What exists of a directory's path.
 
     Raises:
-        UsageError: it could not.
+        UsageError: that is no directory.
     """
     absolute = directory.absolute()
     existing = next(path for path in (absolute, *absolute.parents) if path.exists())
@@ -30,6 +30,16 @@ def check_writable(flag: str, directory: pathlib.Path) -> pathlib.Path:
         raise UsageError(
             f"--{flag} must be a directory. Received: {directory}; {existing} is none."
         )
+    return existing
+
+
+def check_writable(flag: str, directory: pathlib.Path) -> pathlib.Path:
+    """The directory, which need not exist yet, if it could be made and written to.
+
+    Raises:
+        UsageError: it could not.
+    """
+    existing = check_directory(flag, directory)
     if not os.access(existing, os.W_OK | os.X_OK):
         raise UsageError(
             f"--{flag} must be a directory that you can write to. Received: {directory}."
@@ -56,6 +66,15 @@ def written_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
             shutil.rmtree(aside, ignore_errors=True)
         else:
             aside.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: pathlib.Path) -> None:
+    """Delete what processes that were killed had begun to write aside in a directory."""
+    for path in directory.glob(".????????.*"):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def write_text(target: pathlib.Path, text: str) -> None:

@@ -1,7 +1,9 @@
 """The bundled data set: ten classes of public-domain clip art; see NOTICE."""
 
 import hashlib
+import os
 import pathlib
+import tempfile
 import zipfile
 
 from tl_strategies.data.cache import written_aside
@@ -10,11 +12,25 @@ ARCHIVE = pathlib.Path(__file__).parent / "assets" / "clipart.zip"
 
 
 def unpack_clipart(cache: pathlib.Path) -> pathlib.Path:
-    """The folder of the images, unpacked at first use below a cache directory."""
+    """The folder of the images, unpacked at first use below a cache directory.
+
+    Where that cannot be written to, the system's directory for temporary files takes its place.
+    """
     digest = hashlib.sha256(ARCHIVE.read_bytes()).hexdigest()[:12]
     target = cache / "datasets" / f"clipart-{digest}"
     if not target.is_dir():
-        with written_aside(target) as aside, zipfile.ZipFile(ARCHIVE) as archive:
-            archive.extractall(aside)
-            (aside / "manifest.csv").unlink()
+        try:
+            _unpack(target)
+        except OSError:
+            target = (
+                pathlib.Path(tempfile.gettempdir()) / f"tl_strategies-{os.getuid()}" / target.name
+            )
+            if not target.is_dir():
+                _unpack(target)
     return target
+
+
+def _unpack(target: pathlib.Path) -> None:
+    with written_aside(target) as aside, zipfile.ZipFile(ARCHIVE) as archive:
+        archive.extractall(aside)
+        (aside / "manifest.csv").unlink()

@@ -10,12 +10,13 @@ import errno
 import pathlib
 import stat
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
 
 THREADS = 4
+AHEAD = 64  # images decoded and not yet taken, at most
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # the machine's fault
 
 
@@ -68,37 +69,26 @@ def _reason(error: Exception, path: str | pathlib.Path) -> str:
     return str(error).replace(str(path), "the file") or type(error).__name__
 
 
-def decode_images(
-    paths: Sequence[str], size: int, out: np.ndarray, progress: Callable[[int], None]
-) -> dict[int, str]:
-    """Decode files into `out`, uint8 of shape (len(paths), size, size, 3).
+def decode_images(paths: Sequence[str], size: int) -> Iterator[np.ndarray | str]:
+    """Decode files in their order, several at a time, few ahead of what is asked for.
 
     Args:
         paths: of the files.
         size: side in pixels.
-        out: filled in place; rows of unreadable files are zeroed.
-        progress: called with the number of files done.
 
-    Returns:
-        Why a file could not be read, by its position.
+    Yields:
+        uint8 of shape (size, size, 3), or why the file cannot be read.
     """
 
-    def decode(position: int) -> str | None:
+    def decode(path: str) -> np.ndarray | str:
         try:
-            out[position] = read_image(paths[position], size)
+            return read_image(path, size)
         except ValueError as error:
-            out[position] = 0
             return str(error)
-        return None
 
-    failures = {}
-    with (
-        warnings.catch_warnings(),
-        concurrent.futures.ThreadPoolExecutor(THREADS) as pool,
-    ):
-        warnings.simplefilter("ignore")  # of odd metadata and large images, which are handled
-        for position, reason in enumerate(pool.map(decode, range(len(paths)))):
-            if reason is not None:
-                failures[position] = reason
-            progress(position + 1)
-    return failures
+    with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
+        for start in range(0, len(paths), AHEAD):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of odd metadata and large images: handled
+                images = list(pool.map(decode, paths[start : start + AHEAD]))
+            yield from images

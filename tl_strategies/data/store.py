@@ -1,92 +1,237 @@
-"""The store: arrays that were expensive, found again by the digest of all that determines them.
+"""The store: rows that were expensive, found again by the digest of all that determines them.
 
-An entry is a directory with array.npy, read as a memory map, and entry.json. It appears whole or
-not at all. Several processes may want the same entry at once: one computes it, the others wait.
+It holds a table for each prefix, and one for decoded images. Several processes may want the same
+rows at once: one computes them, the others wait and reuse them.
 """
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
+import math
 import pathlib
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.cache import written_aside
+from tl_strategies.data.rows import LazyRows, stored_rows
+from tl_strategies.data.table import Table
+from tl_strategies.errors import UsageError
+
+IN_MEMORY = 512 * 2**20  # bytes; what is larger is read from its file as it is needed
+
+Compute = Callable[[np.ndarray], Iterable[tuple[int, np.ndarray]]]
 
 
 @dataclasses.dataclass(frozen=True)
 class Entry:
-    """An array from the store.
+    """Rows from the store.
 
     Attributes:
-        array: read-only where it lies in a file.
-        extra: what was computed beside it, as plain data.
-        status: "hit" if it was found, "miss" if it was computed, "off" if it was not stored.
+        array: `array[rows]` gives the rows asked for.
+        status: "hit" if all were found, "miss" if some were computed, "off" if they are not stored.
+        absent: positions that could not be computed.
     """
 
-    array: np.ndarray
-    extra: dict[str, Any]
+    array: np.ndarray | LazyRows
     status: str
+    absent: tuple[int, ...] = ()
+
+    @property
+    def bytes(self) -> int:
+        """Size of all rows."""
+        return math.prod(self.array.shape) * self.array.dtype.itemsize
 
 
 class Store:
-    """Arrays below a directory.
+    """Tables below a directory.
 
     Args:
-        directory: created when the first entry is written; None keeps nothing.
+        directory: created when the first row is written; None keeps nothing on disk.
+        limit: in bytes; the least recently used tables make room.
+        required: whether it is an error when rows cannot be stored.
+        in_memory: bytes up to which rows are held in memory.
     """
 
-    def __init__(self, directory: pathlib.Path | None):
+    def __init__(
+        self,
+        directory: pathlib.Path | None,
+        limit: float = float("inf"),
+        required: bool = False,
+        in_memory: int = IN_MEMORY,
+    ):
         self.directory = directory
+        self.limit = limit
+        self.required = required
+        self.in_memory = in_memory
 
     def fetch(
         self,
-        key: dict[str, Any],
+        what: dict[str, Any],
+        info: dict[str, Any],
+        keys: np.ndarray,
         shape: tuple[int, ...],
         dtype: str,
-        compute: Callable[[np.ndarray], dict[str, Any] | None],
-    ) -> Entry:
-        """The array of a key, computed where it is not there yet.
+        compute: Compute,
+    ) -> Entry | None:
+        """Rows by their keys; those that are not there yet are computed and kept.
 
         Args:
-            key: plain data that determines every value of the array.
-            shape, dtype: of the array.
-            compute: fills the array that it is given; returns plain data to keep beside it.
+            what: plain data that determines, with a row's key, its values.
+            info: plain data that says for people what this is.
+            keys: a digest for each row, of dtype S32.
+            shape, dtype: of a row.
+            compute: gets positions in `keys`, yields position and value of those it can compute.
+
+        Returns:
+            None where the rows can be neither stored nor held in memory.
+
+        Raises:
+            UsageError: storing is required and impossible.
         """
         if self.directory is None:
-            array = np.empty(shape, dtype)
-            return Entry(array, compute(array) or {}, "off")
-        text = json.dumps({**key, "shape": shape, "dtype": dtype}, sort_keys=True)
-        path = self.directory / hashlib.sha256(text.encode()).hexdigest()[:32]
-        with self._lock(path.name):
-            found = self._read(path)
-            if found is not None:
-                return found
-            with written_aside(path) as aside:
-                aside.mkdir()
-                array = np.lib.format.open_memmap(
-                    aside / "array.npy", mode="w+", dtype=dtype, shape=shape
-                )
-                extra = compute(array) or {}
-                array.flush()
-                (aside / "entry.json").write_text(json.dumps({"key": key, "extra": extra}))
-            found = self._read(path)
-        return dataclasses.replace(found, status="miss")
+            return self._hold(keys, shape, dtype, compute)
+        table = self._table(what, shape, dtype)
+        status = "hit"
+        if len(_missing(keys, table)):
+            status = "miss"
+            try:
+                self._add(table, keys, info, compute)
+            except _NoStoreError as error:
+                if self.required:
+                    raise UsageError(
+                        "--cache require must have a store that can hold what is computed. "
+                        f"Received: {error}."
+                    ) from error
+                print(f"going on without the store: {error}", flush=True)
+                return self._hold(keys, shape, dtype, compute)
+        table.touch()
+        return self._read(table, keys, status)
 
-    def _read(self, path: pathlib.Path) -> Entry | None:
-        if not path.is_dir():
+    def peek(
+        self, what: dict[str, Any], keys: np.ndarray, shape: tuple[int, ...], dtype: str
+    ) -> LazyRows | None:
+        """The rows if all are there, computing nothing."""
+        if self.directory is None:
             return None
-        array = np.load(path / "array.npy", mmap_mode="r")
-        return Entry(array, json.loads((path / "entry.json").read_text())["extra"], "hit")
+        places = self._table(what, shape, dtype).find(keys)
+        if any(key not in places for key in keys):
+            return None
+        return stored_rows([places[key] for key in keys], (len(keys), *shape), dtype)
 
-    @contextlib.contextmanager
-    def _lock(self, name: str) -> Iterator[None]:
-        """Held while an entry is looked up or computed; a process that dies lets it go."""
-        self.directory.mkdir(parents=True, exist_ok=True)
-        with (self.directory / f"{name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            yield
+    def tables(self) -> list[dict[str, Any]]:
+        """What is stored, the least recently used first."""
+        if self.directory is None or not self.directory.is_dir():
+            return []
+        paths = [path for path in self.directory.iterdir() if path.name[0] != "."]
+        return sorted((Table(path, (), "u1").describe() for path in paths), key=lambda t: t["used"])
+
+    def clear(self) -> None:
+        """Delete all tables."""
+        for table in self.tables():
+            shutil.rmtree(self.directory / table["table"], ignore_errors=True)
+
+    def _table(self, what: dict[str, Any], shape: tuple[int, ...], dtype: str) -> Table:
+        text = json.dumps({**what, "shape": shape, "dtype": dtype}, sort_keys=True)
+        name = hashlib.sha256(text.encode()).hexdigest()[:32]
+        return Table(self.directory / name, shape, dtype)
+
+    def _add(self, table: Table, keys: np.ndarray, info: dict, compute: Compute) -> None:
+        """Compute what is missing and store it.
+
+        Raises:
+            _NoStoreError: it cannot be stored.
+        """
+        failed = []
+        try:
+            with table.lock():
+                missing = _missing(keys, table)  # another process may have been faster
+                missing = self._make_room(table, keys, missing)
+                if len(missing):
+                    rows = _watched(compute(missing), failed)
+                    table.append(((keys[position], value) for position, value in rows), info)
+        except OSError as error:
+            if failed:
+                raise
+            raise _NoStoreError(f"{self.directory} cannot be written to ({error})") from error
+
+    def _make_room(self, table: Table, keys: np.ndarray, missing: np.ndarray) -> np.ndarray:
+        """Evict what was not used for longest; the positions to compute after that.
+
+        Raises:
+            _NoStoreError: the rows are larger than the limit, or than the disk.
+        """
+        whole = len(set(keys)) * table.row_bytes
+        if whole > self.limit:
+            raise _NoStoreError(f"{_gigabytes(whole)} exceed --cache_limit {self.limit / 1e9:g}")
+        used = {other["table"]: other["bytes"] for other in self.tables()}
+        others = [name for name in used if name != table.path.name]
+        while sum(used.values()) + len(missing) * table.row_bytes > self.limit:
+            if not others:
+                table.delete()
+                missing = _missing(keys, table)
+                break
+            victim = Table(self.directory / others.pop(0), (), "u1")
+            with contextlib.suppress(BlockingIOError), victim.lock(wait=False):
+                victim.delete()
+                del used[victim.path.name]
+        free = shutil.disk_usage(self.directory).free
+        if len(missing) * table.row_bytes > free:
+            needed = _gigabytes(len(missing) * table.row_bytes)
+            raise _NoStoreError(f"{self.directory} has {_gigabytes(free)} free, not {needed}")
+        return missing
+
+    def _read(self, table: Table, keys: np.ndarray, status: str) -> Entry:
+        places = table.find(keys)
+        absent = tuple(position for position, key in enumerate(keys) if key not in places)
+        shape = (len(keys), *table.shape)
+        entry = Entry(
+            stored_rows([places.get(key) for key in keys], shape, table.dtype), status, absent
+        )
+        if entry.bytes > self.in_memory:
+            return entry
+        array = np.zeros(shape, table.dtype)
+        present = np.setdiff1d(np.arange(len(keys)), absent)
+        array[present] = entry.array[present]
+        return dataclasses.replace(entry, array=array)
+
+    def _hold(
+        self, keys: np.ndarray, shape: tuple[int, ...], dtype: str, compute: Compute
+    ) -> Entry | None:
+        """Rows in memory, where they are small enough."""
+        if len(keys) * math.prod(shape) * np.dtype(dtype).itemsize > self.in_memory:
+            return None
+        array = np.zeros((len(keys), *shape), dtype)
+        absent = set(range(len(keys)))
+        for position, value in compute(np.arange(len(keys))):
+            array[position] = value
+            absent.remove(position)
+        return Entry(array, "off", tuple(absent))
+
+
+class _NoStoreError(Exception):
+    """Rows cannot be stored; says why."""
+
+
+def _missing(keys: np.ndarray, table: Table) -> np.ndarray:
+    """The first position of each key that the table does not have."""
+    places = table.find(keys)
+    unique, first = np.unique(keys, return_index=True)
+    return np.sort([at for key, at in zip(unique, first, strict=True) if key not in places]).astype(
+        int
+    )
+
+
+def _watched(rows: Iterable, failed: list) -> Iterator:
+    """The same rows; an error of the computation is noted, to tell it from one of the disk."""
+    try:
+        yield from rows
+    except Exception as error:
+        failed.append(error)
+        raise
+
+
+def _gigabytes(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

@@ -1,4 +1,4 @@
-"""The names of optimizers and schedules, known without Keras."""
+"""The names that settings choose from, known without Keras."""
 
 from tl_strategies.errors import UsageError, unknown
 
@@ -10,7 +10,16 @@ OPTIMIZERS = {
     )
 }
 REFUSED = {"ftrl": "Ftrl", "schedulefreeadamw": "ScheduleFreeAdamW"}
-SCHEDULES = ("constant", "cosine")
+DEFAULT_WARMUP = {  # by schedule, as part of the run
+    "constant": 0.1,
+    "cosine": 0.1,
+    "step": 0.1,
+    "one_cycle": 0.3,
+    "exponential": 0.1,
+}
+SCHEDULES = tuple(DEFAULT_WARMUP)
+BN_POLICIES = ("frozen", "adapt", "train")
+PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def check_optimizer(name: str) -> None:

@@ -12,6 +12,9 @@ from tl_strategies.plans.plan import Head, Phase, Plan
 FRESH_MOMENTUM = 0.9
 
 
+EXACT = ("head_pool", "head_unit_length", "head_softmax")  # always float32
+
+
 def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
     """One flat model from images to probabilities, of shape (batch, labels).
 
@@ -57,11 +60,9 @@ def depth_tensor(
     if depth == 0:
         return None
     if depth >= len(plan.units):
-        pooling = [
-            layer for layer in model.layers if layer.name in ("head_pool", "head_unit_length")
-        ]
+        pooling = [layer.output for layer in model.layers if layer.name == "head_pool"]
         if pooling:
-            return pooling[-1].output
+            return pooling[0]
     return unit_output(model, units[min(depth, len(plan.units)) - 1])
 
 
@@ -96,6 +97,20 @@ def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phas
         raise RuntimeError(f"`trainable` did not take effect on {', '.join(wrong)}.")
 
 
+def set_precision(model: keras.Model, precision: str) -> None:
+    """Set what each layer computes in, but for those that prepare images or make probabilities.
+
+    Args:
+        model: as `build_model` made it.
+        precision: a Keras dtype policy, such as "mixed_float16". Variables stay float32.
+    """
+    for layer in model.layers:
+        for leaf in leaves(layer):
+            exact = isinstance(leaf, (layers.Normalization, layers.Rescaling)) or leaf.name in EXACT
+            if not exact:
+                leaf.dtype_policy = precision
+
+
 def _set_dropout(leaf: keras.layers.Layer, active: bool) -> None:
     for name in ("rate", "drop_path_rate"):
         if hasattr(leaf, "seed_generator") and hasattr(leaf, name):
@@ -105,9 +120,10 @@ def _set_dropout(leaf: keras.layers.Layer, active: bool) -> None:
 
 
 def plain_model(model: keras.Model) -> keras.Model:
-    """The same layers as a model that was never compiled and in which nothing is frozen."""
+    """The same layers as a float32 model, never compiled, in which nothing is frozen."""
     plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     plain.trainable = True
+    set_precision(plain, "float32")
     for layer in plain.layers:
         for leaf in leaves(layer):
             _set_dropout(leaf, True)

@@ -1,4 +1,4 @@
-"""Keras's optimizers with a learning-rate multiplier for each variable."""
+"""Keras's optimizers with what transfer needs: a rate, an age and an anchor for each variable."""
 
 import keras
 from keras import ops
@@ -6,28 +6,54 @@ from keras import ops
 from tl_strategies.plans.choices import OPTIMIZERS, check_optimizer
 
 
-def _with_multipliers(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
     @keras.saving.register_keras_serializable("tl_strategies", f"UnitRate{base.__name__}")
     class UnitRateOptimizer(base):
-        """The base optimizer; a variable's rate, and its decay, is multiplied by its multiplier."""
+        """The base optimizer; a variable's rate, and its decay, is multiplied by its multiplier.
 
-        def __init__(self, *args, multipliers: dict[str, float] | None = None, **kwargs):
+        A variable's age is how many steps it was trained by optimizers before this one: bias
+        corrections count from there. Anchored variables are drawn to their anchors (L2-SP,
+        Li et al. 2018): the gradient of l2_sp / 2 times the squared distance is added.
+        """
+
+        def __init__(self, *args, multipliers=None, anchors=None, l2_sp=0.0, **kwargs):
             super().__init__(*args, **kwargs)
             self.multipliers = dict(multipliers or {})
+            self.anchors = dict(anchors or {})
+            self.l2_sp = l2_sp
+            self._age = None
+
+        @property
+        def iterations(self):
+            return self._iterations if self._age is None else self._iterations + self._age
 
         def build(self, variables):
             super().build(variables)
-            self._rates = {self._var_key(v): self.multipliers.get(v.path, 1.0) for v in variables}
+            keys = [self._var_key(variable) for variable in variables]
+            self._places = {key: place for place, key in enumerate(keys)}
+            self._rates = [self.multipliers.get(v.path, 1.0) for v in variables]
             # Biases and normalization are vectors: decay would only distort them.
-            self._decayed = {self._var_key(v) for v in variables if len(v.shape) > 1}
+            self._decayed = [len(v.shape) > 1 for v in variables]
+            self._anchors = [
+                keras.Variable(self.anchors[v.path], trainable=False)
+                if self.l2_sp and v.path in self.anchors
+                else None
+                for v in variables
+            ]
+            self.ages = keras.Variable([0] * len(variables), dtype="int32", trainable=False)
+            self._track_variable(self.ages)
 
         def update_step(self, gradient, variable, learning_rate):
-            key = self._var_key(variable)
-            rate = learning_rate * self._rates[key]
-            if self.weight_decay and key in self._decayed:
+            place = self._places[self._var_key(variable)]
+            rate = learning_rate * self._rates[place]
+            if self.weight_decay and self._decayed[place]:
                 decay = ops.cast(rate * self.weight_decay, variable.dtype)
                 self.assign_sub(variable, ops.multiply(variable, decay))
+            if self._anchors[place] is not None:
+                gradient = gradient + self.l2_sp * (variable - self._anchors[place])
+            self._age = self.ages[place]
             super().update_step(gradient, variable, rate)
+            self._age = None
 
         def _apply_weight_decay(self, variables):
             """Done in `update_step`, where the multiplier is known."""
@@ -39,9 +65,7 @@ def _with_multipliers(base: type[keras.optimizers.Optimizer]) -> type[keras.opti
     return UnitRateOptimizer
 
 
-_CLASSES = {
-    key: _with_multipliers(getattr(keras.optimizers, name)) for key, name in OPTIMIZERS.items()
-}
+_CLASSES = {key: _for_transfer(getattr(keras.optimizers, name)) for key, name in OPTIMIZERS.items()}
 
 
 def make_optimizer(
@@ -49,6 +73,9 @@ def make_optimizer(
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
     multipliers: dict[str, float] | None = None,
     weight_decay: float = 0.0,
+    anchors: dict | None = None,
+    l2_sp: float = 0.0,
+    scale_loss: bool = False,
 ) -> keras.optimizers.Optimizer:
     """A new optimizer.
 
@@ -57,12 +84,45 @@ def make_optimizer(
         learning_rate: of variables without a multiplier.
         multipliers: by variable path.
         weight_decay: decoupled (times the learning rate); kernels only, not vectors.
+        anchors: values by variable path that variables are drawn to.
+        l2_sp: strength of that, as a factor on the distance.
+        scale_loss: wrap it in Keras's LossScaleOptimizer, for float16.
 
     Raises:
         UsageError: see check_optimizer.
     """
     check_optimizer(name)
     options = {"momentum": 0.9, "nesterov": True} if name.lower() == "sgd" else {}
-    return _CLASSES[name.lower()](
-        learning_rate=learning_rate, multipliers=multipliers, weight_decay=weight_decay, **options
+    optimizer = _CLASSES[name.lower()](
+        learning_rate=learning_rate,
+        multipliers=multipliers,
+        weight_decay=weight_decay,
+        anchors=anchors,
+        l2_sp=l2_sp,
+        name=name.lower(),
+        **options,
     )
+    return keras.optimizers.LossScaleOptimizer(optimizer) if scale_loss else optimizer
+
+
+def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer without its loss scaling."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def carry_state(old: keras.optimizers.Optimizer, new: keras.optimizers.Optimizer) -> None:
+    """Give a built optimizer the slots, and the ages, of the variables that an old one trained."""
+    old, new = inner(old), inner(new)
+    own = {id(v) for v in (new._iterations, new.ages, new._learning_rate)}
+    values = {variable.path: variable for variable in old.variables}
+    for variable in new.variables:
+        source = values.get(variable.path)
+        if id(variable) not in own and source is not None:
+            variable.assign(source)
+    places = {variable.path: i for i, variable in enumerate(old._trainable_variables)}
+    old_ages = ops.convert_to_numpy(old.ages)
+    ages = ops.convert_to_numpy(new.ages).copy()
+    for i, variable in enumerate(new._trainable_variables):
+        if variable.path in places:
+            ages[i] = old_ages[places[variable.path]] + int(old._iterations)
+    new.ages.assign(ages)

@@ -15,7 +15,8 @@ class UnitPlan:
         weights: where its weights come from.
         trainable: whether any phase trains it.
         learning_rate_multiplier: times the run's learning rate; None for a frozen unit.
-        bn: BatchNormalization in inference mode ("frozen"), or trained with the unit ("train").
+        bn: BatchNormalization in inference mode ("frozen"), the same with statistics of the
+            target's images ("adapt"), or trained with the unit ("train").
     """
 
     depth: int
@@ -23,7 +24,7 @@ class UnitPlan:
     weights: Literal["pretrained", "fresh"]
     trainable: bool
     learning_rate_multiplier: float | None
-    bn: Literal["frozen", "train"]
+    bn: Literal["frozen", "adapt", "train"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +74,7 @@ class Plan:
         units: a row for each unit that is kept, by depth.
         head: the new layers on top.
         phases: in order; none where the head is fitted on stored codes.
+        l2_sp: how strongly pretrained weights that are trained are drawn to where they began.
     """
 
     strategy: str
@@ -82,6 +84,7 @@ class Plan:
     units: tuple[UnitPlan, ...]
     head: Head
     phases: tuple[Phase, ...]
+    l2_sp: float = 0.0
 
     @property
     def multipliers(self) -> dict[str, float]:
@@ -124,6 +127,8 @@ class Plan:
                 trains = f"units {phase.trainable_from} to {self.depth_count} and the head"
             plural = "epoch" if phase.epochs == 1 else "epochs"
             lines.append(f"phase {number}: {phase.epochs} {plural}, trains {trains}")
+        if self.l2_sp:
+            lines.append(f"pretrained weights are drawn to where they began: L2-SP {self.l2_sp:g}")
         if not self.phases:
             lines.append("no phases: the classifier is fitted on the CNN codes")
         return "\n".join(lines)

@@ -3,6 +3,8 @@
 from tl_strategies.strategies.base import Strategy
 from tl_strategies.strategies.registry import get_strategy, load_plugin, register, strategies
 
-from tl_strategies.strategies import fixed, head, add_fc, partial, full, scratch, transplant  # isort: skip
+# In the order of --help.
+from tl_strategies.strategies import fixed, head, add_fc, partial, full  # isort: skip
+from tl_strategies.strategies import lp_ft, gradual, scratch, transplant  # isort: skip
 
 __all__ = ["Strategy", "get_strategy", "load_plugin", "register", "strategies"]

@@ -107,15 +107,29 @@ class Strategy:
         config["n"] = find_depth(config["n"], units)
         return type(self)(**config)
 
-    def plan(self, units: list[Unit], task: Task, backbone: str = "", epochs: int = 10) -> Plan:
+    def plan(
+        self,
+        units: list[Unit],
+        task: Task,
+        backbone: str = "",
+        epochs: int = 10,
+        bn: str = "frozen",
+    ) -> Plan:
         """The plan for a backbone of these units.
+
+        Args:
+            units: of the backbone.
+            task: the labels.
+            backbone: its name.
+            epochs: of all phases.
+            bn: what pretrained BatchNormalization does: "frozen", "adapt" or "train".
 
         Raises:
             UsageError: `n` is not a depth of this backbone, or a multiplier is not above 0.
         """
-        return self.resolve(units)._plan(units, task, backbone, epochs)
+        return self.resolve(units)._plan(units, task, backbone, epochs, bn)
 
-    def _plan(self, units: list[Unit], task: Task, backbone: str, epochs: int) -> Plan:
+    def _plan(self, units: list[Unit], task: Task, backbone: str, epochs: int, bn: str) -> Plan:
         count = len(units)
         kept = units[: self.kept(count)]
         if not kept:
@@ -142,7 +156,7 @@ class Strategy:
                     weights="fresh" if fresh else "pretrained",
                     trainable=trainable,
                     learning_rate_multiplier=multiplier,
-                    bn="train" if fresh and trainable else "frozen",
+                    bn=_bn_policy(bn, fresh, trainable),
                 )
             )
         return Plan(
@@ -153,6 +167,7 @@ class Strategy:
             units=tuple(rows),
             head=self.head(task),
             phases=tuple(self.phases(lowest, count, epochs)),
+            l2_sp=getattr(self, "l2_sp", 0.0),
         )
 
     def adapt(self, backbone: "keras.Model", task: Task, **settings: Any) -> "keras.Model":
@@ -169,3 +184,10 @@ class Strategy:
         from tl_strategies.plans.adapt import adapt
 
         return adapt(self, backbone, task, **settings)
+
+
+def _bn_policy(policy: str, fresh: bool, trainable: bool) -> str:
+    """What a unit's BatchNormalization does: a fresh one has to learn its statistics."""
+    if fresh or policy == "train":
+        return "train" if trainable else "frozen"
+    return policy

@@ -38,6 +38,19 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
     return figure
 
 
+def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure:
+    """A learning-rate range test: the smoothed loss over the rate, and the rate chosen."""
+    figure = Figure(figsize=(6, 4), dpi=110, layout="constrained")
+    axes = figure.subplots()
+    axes.plot(rates, losses)
+    axes.axvline(chosen, color="black", linestyle="--", label=f"chosen: {chosen:.2g}")
+    axes.set_xscale("log")
+    axes.set_xlabel("learning rate of the head")
+    axes.set_ylabel("training loss, smoothed")
+    axes.legend()
+    return figure
+
+
 def figure_pixels(figure: Figure) -> np.ndarray:
     """A figure as uint8 of shape (height, width, 4)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -42,7 +42,10 @@ class Tracker:
         plan: Plan,
     ) -> None:
         """Losses, metrics and each group's learning rate after an epoch, counted from 1."""
-        rate = float(optimizer._learning_rate(optimizer.iterations - 1))  # of the last step
+        rate = optimizer._learning_rate
+        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+            rate = rate(optimizer.iterations - 1)  # of the last step
+        rate = float(rate)
         with self.train.as_default(step=epoch):
             for name, value in logs.items():
                 if not name.startswith("val_"):

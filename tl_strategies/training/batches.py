@@ -5,11 +5,17 @@ from collections.abc import Iterator
 import numpy as np
 import tensorflow as tf
 
+from tl_strategies.data.rows import LazyRows
+from tl_strategies.training.inputs import Inputs
+
+Array = np.ndarray | LazyRows
+
 
 def training_batches(
-    array: np.ndarray,
-    rows: np.ndarray,
-    labels: np.ndarray,
+    array: Array,
+    inputs: Inputs,
+    targets: np.ndarray,
+    weights: np.ndarray,
     batch_size: int,
     seed: int,
     epochs: range,
@@ -17,28 +23,32 @@ def training_batches(
     """Shuffled batches of several epochs, one after the other.
 
     Args:
-        array: images or features, one row each.
-        rows: which of them to train on.
-        labels: of these rows.
-        batch_size: rows a batch; the last one of an epoch may be smaller.
+        array: images or features, one row for each of the inputs.
+        inputs: say how many views there are; an epoch sees one of them.
+        targets: one-hot labels of the images, of shape (images, labels).
+        weights: of the images in the loss, of shape (images,).
+        batch_size: images a batch; the last one of an epoch may be smaller.
         seed: of the order.
-        epochs: numbers of the epochs, which fix their order.
+        epochs: numbers of the epochs, which fix their order and their view.
     """
 
     def generate() -> Iterator:
         for epoch in epochs:
-            order = np.random.default_rng([seed, epoch]).permutation(len(rows))
-            yield from _gather(array, rows[order], labels[order], batch_size)
+            order = np.random.default_rng([seed, epoch]).permutation(inputs.images)
+            view = epoch % inputs.views * inputs.images
+            yield from _gather(array, view, order, targets, weights, batch_size)
 
-    return _dataset(generate, array, len(epochs) * batch_count(len(rows), batch_size))
+    steps = len(epochs) * batch_count(inputs.images, batch_size)
+    return _dataset(generate, array, targets, steps)
 
 
-def evaluation_batches(
-    array: np.ndarray, rows: np.ndarray, labels: np.ndarray, batch_size: int
-) -> tf.data.Dataset:
-    """Batches of one pass, in the order of the rows."""
-    steps = batch_count(len(rows), batch_size)
-    return _dataset(lambda: _gather(array, rows, labels, batch_size), array, steps)
+def evaluation_batches(array: Array, targets: np.ndarray, batch_size: int) -> tf.data.Dataset:
+    """Batches of one pass over all rows, in their order."""
+    order, weights = np.arange(len(targets)), np.ones(len(targets), "float32")
+    steps = batch_count(len(targets), batch_size)
+    return _dataset(
+        lambda: _gather(array, 0, order, targets, weights, batch_size), array, targets, steps
+    )
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -46,16 +56,31 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def _gather(array, rows, labels, batch_size) -> Iterator:
-    for start in range(0, len(rows), batch_size):
-        chosen = slice(start, start + batch_size)
-        yield array[rows[chosen]].astype("float32", copy=False), labels[chosen]
+def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
+    """float32 of shape (len(labels), count)."""
+    return np.eye(count, dtype="float32")[labels]
 
 
-def _dataset(generate, array: np.ndarray, steps: int) -> tf.data.Dataset:
+def class_weights(labels: np.ndarray, policy: str) -> np.ndarray:
+    """Each image's weight in the loss: 1, or "balanced", so that all classes weigh the same."""
+    if policy == "none":
+        return np.ones(len(labels), "float32")
+    counts = np.bincount(labels)
+    return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype("float32")
+
+
+def _gather(array, view, order, targets, weights, batch_size) -> Iterator:
+    for start in range(0, len(order), batch_size):
+        chosen = order[start : start + batch_size]
+        rows = array[view + chosen].astype("float32", copy=False)
+        yield rows, targets[chosen], weights[chosen]
+
+
+def _dataset(generate, array: Array, targets: np.ndarray, steps: int) -> tf.data.Dataset:
     signature = (
         tf.TensorSpec((None, *array.shape[1:]), "float32"),
-        tf.TensorSpec((None,), "int64"),
+        tf.TensorSpec((None, targets.shape[1]), "float32"),
+        tf.TensorSpec((None,), "float32"),
     )
     dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
     options = tf.data.Options()

@@ -20,18 +20,39 @@ class Progress:
         phase: position of the phase in the plan.
         epoch: how many of its epochs are done.
         best: validation metrics and place of the best epoch so far; empty before the first.
+        phase_best: accuracy and negative loss of the phase's best epoch; empty before its first.
+        stale: epochs since then.
+        learning_rate: the peak; None while it is still to be found.
         seconds: spent in `fit` so far.
     """
 
     phase: int = 0
     epoch: int = 0
     best: dict[str, Any] = dataclasses.field(default_factory=dict)
+    phase_best: list[float] = dataclasses.field(default_factory=list)
+    stale: int = 0
+    learning_rate: float | None = None
     seconds: float = 0.0
 
-    def improves(self, logs: dict[str, float]) -> bool:
-        """Is this epoch the best of the run: more accurate, or as accurate at a lower loss?"""
-        score = (logs["val_accuracy"], -logs["val_loss"])
-        return not self.best or score > (self.best["accuracy"], -self.best["loss"])
+    def start_phase(self, phase: int) -> None:
+        """Begin a phase."""
+        self.phase, self.epoch, self.phase_best, self.stale = phase, 0, [], 0
+
+    def note(self, accuracy: float, loss: float) -> bool:
+        """Take note of an epoch; is it the run's best: more accurate, or so at a lower loss?"""
+        score = [accuracy, -loss]
+        self.stale += 1
+        if score > self.phase_best:
+            self.phase_best, self.stale = score, 0
+        if self.best and score <= [self.best["accuracy"], -self.best["loss"]]:
+            return False
+        place = {"phase": self.phase, "epoch": self.epoch}
+        self.best = {"accuracy": accuracy, "loss": loss, **place}
+        return True
+
+    def stalled(self, patience: int | None) -> bool:
+        """Has the phase gone on for `patience` epochs without improving?"""
+        return patience is not None and self.stale >= patience
 
 
 class Checkpoint:

@@ -7,16 +7,15 @@ import keras
 import numpy as np
 
 from tl_strategies.data.images import Images
-from tl_strategies.training.features import run_batches
+from tl_strategies.training.features import make_forward, run_batches
 
 EVALUATED_PARTS = ("validation", "test")
 
 
 def predict(model: keras.Model, images: Images, positions: np.ndarray) -> np.ndarray:
     """Probabilities of some images, float32 of shape (len(positions), labels)."""
-    rows = images.rows[positions]
-    out = np.empty((len(rows), model.outputs[0].shape[-1]), "float32")
-    for start, probabilities in run_batches(model, images.array, rows):
+    out = np.empty((len(positions), model.outputs[0].shape[-1]), "float32")
+    for start, probabilities in run_batches(make_forward(model), images, positions):
         out[start : start + len(probabilities)] = probabilities
     return out
 

@@ -1,69 +1,166 @@
 """Features: the output of the frozen prefix for each image, computed once and kept in the store."""
 
+import concurrent.futures
+import dataclasses
 import hashlib
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_strategies.backbones.surgery import cut
+from tl_strategies.backbones.units import Unit
 from tl_strategies.data.images import Images
-from tl_strategies.data.store import Entry, Store
+from tl_strategies.data.rows import LazyRows
+from tl_strategies.data.store import Store
+from tl_strategies.plans.model import depth_tensor
+from tl_strategies.plans.plan import Plan
+from tl_strategies.tracking.progress import progress_bar
+from tl_strategies.training.inputs import Inputs
 
 BATCH = 32  # fixed, so that a value does not depend on who asks for it
 
+Forward = Callable[[np.ndarray], np.ndarray]
 
-def compute_features(
-    prefix: keras.Model,
-    images: Images,
-    positions: np.ndarray,
-    store: Store,
-    progress: Callable[[int], None],
-) -> Entry:
-    """The prefix's output for some images.
 
-    Args:
-        prefix: from images to features; runs in inference mode.
+@dataclasses.dataclass
+class Features:
+    """The features of a model at any depth.
+
+    Attributes:
+        model: of the plan.
+        plan: says where the model can be cut.
+        units: of the backbone.
         images: the data set.
-        positions: in the listing, of shape (count,).
-        store: where features are kept.
-        progress: called with the number of images done.
-
-    Returns:
-        The store's entry; its array is float32 of shape (count, *features).
+        store: where features are kept; one without a directory computes them in every epoch.
+        seconds: spent on computing and finding them.
+        status: of the training images' features, at the depth asked for last.
+        bytes: of what was asked for last, in all parts.
     """
-    rows = images.rows[positions]
 
-    def compute(out: np.ndarray) -> None:
-        for start, features in run_batches(prefix, images.array, rows):
-            out[start : start + len(features)] = features
-            progress(min(start + BATCH, len(rows)))
+    model: keras.Model
+    plan: Plan
+    units: list[Unit]
+    images: Images
+    store: Store
+    seconds: float = 0.0
+    status: str = "off"
+    bytes: int = 0
 
-    key = {
-        "prefix": model_digest(prefix),
-        "images": images.digest,
-        "rows": hashlib.sha256(rows.astype("int64").tobytes()).hexdigest(),
-        "tensorflow": tf.__version__,
-    }
-    shape = (len(rows), *prefix.outputs[0].shape[1:])
-    return store.fetch(key, shape, "float32", compute)
+    def cut(self, depth: int) -> tuple[keras.Model | None, keras.Model]:
+        """Prefix and suffix where the first `depth` units are frozen."""
+        return cut(self.model, self._tensor(depth))
+
+    def fetch(self, depth: int, inputs: dict[str, Inputs]) -> dict[str, np.ndarray | LazyRows]:
+        """The prefix's output for each row of each part; the inputs themselves at depth 0.
+
+        Features at a shallower depth that are stored are gone on from.
+        """
+        self.status, self.bytes = "off", 0
+        prefix = self.cut(depth)[0]
+        if prefix is None:
+            return {part: part_inputs.array for part, part_inputs in inputs.items()}
+        start = time.perf_counter()
+        what = self._what(prefix)
+        info = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
+        info["image_size"] = self.model.inputs[0].shape[1]
+        shape = tuple(prefix.outputs[0].shape[1:])
+        forward = make_forward(prefix)
+        arrays = {}
+        for part, given in inputs.items():
+
+            def compute(positions, part=part, given=given):
+                bar = progress_bar(len(positions), f"features of {part} images at depth {depth}")
+                nearest = self._nearest(depth, given.keys[positions])
+                source, onward = nearest or (given.array, forward)
+                rows = np.arange(len(positions)) if nearest else positions
+                for start, values in run_batches(onward, source, rows):
+                    yield from zip(positions[start : start + BATCH], values, strict=False)
+                    bar(start + len(values))
+
+            entry = self.store.fetch(what, info, given.keys, shape, "float32", compute)
+            if entry is None:
+                arrays[part] = uncached(forward, given, shape)
+                continue
+            arrays[part] = entry.array
+            self.bytes += entry.bytes
+            if part == "train":
+                self.status = entry.status
+        self.seconds += time.perf_counter() - start
+        return arrays
+
+    def _tensor(self, depth: int) -> keras.KerasTensor | None:
+        return depth_tensor(self.model, self.plan, self.units, depth)
+
+    def _what(self, prefix: keras.Model) -> dict[str, object]:
+        return {
+            "kind": "features",
+            "prefix": model_digest(prefix),
+            "images": self.images.decoding,
+            "versions": [tf.__version__, keras.__version__],
+        }
+
+    def _nearest(self, depth: int, keys: np.ndarray) -> tuple[LazyRows, Forward] | None:
+        """The deepest stored features of these images below a depth, and the way from there."""
+        depths = {
+            table["depth"]
+            for table in self.store.tables()
+            if table.get("kind") == "features" and table["backbone"] == self.plan.backbone
+        }
+        for shallower in sorted(depths & set(range(1, depth)), reverse=True):
+            middle = self._tensor(shallower)
+            what = self._what(keras.Model(self.model.inputs[0], middle))
+            found = self.store.peek(what, keys, tuple(middle.shape[1:]), "float32")
+            if found is not None:
+                return found, make_forward(keras.Model(middle, self._tensor(depth)))
+        return None
 
 
-def run_batches(model: keras.Model, array: np.ndarray, rows: np.ndarray):
-    """Yield (start, output) over full batches of rows; the last one is padded, then cut.
+def make_forward(model: keras.Model) -> Forward:
+    """A function from a batch to the model's output in inference mode.
 
     XLA is off: on the CPU it makes convolutions several times slower.
     """
 
     @tf.function(jit_compile=False, reduce_retracing=True)
     def forward(batch):
-        return model(tf.cast(batch, "float32"), training=False)
+        return tf.cast(model(tf.cast(batch, "float32"), training=False), "float32")
 
-    for start in range(0, len(rows), BATCH):
-        chosen = rows[start : start + BATCH]
-        batch = array[np.resize(chosen, BATCH)]
-        yield start, forward(batch).numpy()[: len(chosen)]
+    return lambda batch: forward(batch).numpy()
+
+
+def run_batches(
+    forward: Forward, array: np.ndarray | LazyRows, rows: np.ndarray
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Yield (start, output) over full batches of rows; the last one is padded, then cut.
+
+    The next batch is read or augmented while the model computes.
+    """
+    starts = range(0, len(rows), BATCH)
+    batches = (array[np.resize(rows[start : start + BATCH], BATCH)] for start in starts)
+    for start, batch in zip(starts, _one_ahead(batches), strict=True):
+        yield start, forward(batch)[: len(rows) - start]
+
+
+def _one_ahead(items: Iterable) -> Iterator:
+    items = iter(items)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(next, items, None)
+        while (item := waiting.result()) is not None:
+            waiting = pool.submit(next, items, None)
+            yield item
+
+
+def uncached(forward: Forward, inputs: Inputs, shape: tuple[int, ...]) -> LazyRows:
+    """Features that are computed each time."""
+
+    def compute(rows: np.ndarray) -> np.ndarray:
+        return np.concatenate([values for _, values in run_batches(forward, inputs.array, rows)])
+
+    return LazyRows(compute, (len(inputs.keys), *shape), "float32")
 
 
 def model_digest(model: keras.Model) -> str:

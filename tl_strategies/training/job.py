@@ -6,7 +6,7 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from tl_strategies.backbones.units import Unit, find_units
-from tl_strategies.data.cache import cache_directory, check_writable
+from tl_strategies.data.cache import cache_directory, check_directory, check_writable
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.errors import UsageError
@@ -70,7 +70,8 @@ def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
     strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
     try:
         directory = check_writable("run_dir", _run_directory(settings))
-        cache = check_writable("cache_dir", cache_directory(settings.cache_dir))
+        cache = cache_directory(settings.cache_dir)
+        check_directory("cache_dir", cache)
         listing = list_dataset(settings.dataset, cache)
     except (PermissionError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
         raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
@@ -97,7 +98,7 @@ def prepare(checked: Checked) -> Job:
     backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
     units = find_units(backbone)
     task = checked.listing.task
-    plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs)
+    plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs, settings.bn)
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
 
 

@@ -8,12 +8,18 @@ from typing import Any
 
 import keras
 
-from tl_strategies.data.cache import cache_directory, read_text, write_text, written_aside
+from tl_strategies.data.cache import (
+    cache_directory,
+    read_text,
+    remove_leftovers,
+    write_text,
+    written_aside,
+)
 from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.split import split_csv
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
-from tl_strategies.plans.model import build_model, plain_model
+from tl_strategies.plans.model import build_model, plain_model, set_precision
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy
 from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
@@ -28,9 +34,11 @@ from tl_strategies.training.evaluate import (
     predictions_csv,
     score,
 )
+from tl_strategies.training.features import Features
 from tl_strategies.training.job import Job, check, prepare
 from tl_strategies.training.memory import keep_freed_memory
 from tl_strategies.training.settings import Settings, to_toml
+from tl_strategies.training.statistics import adapt_statistics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,21 +112,25 @@ def run(job: Job) -> Run:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
-    store = Store(cache_directory(settings.cache_dir) / "features")
+    stores = _stores(settings)
     images = load_images(
         job.listing,
         job.image_size,
         settings.seed,
         settings.limit,
-        store,
+        stores["images"],
         progress_bar(len(job.listing.paths), "decoding images"),
     )
     _write_beginning(job, images)
     model = build_model(job.plan, job.backbone, job.units)
+    store = stores["features"]
+    adapt_statistics(model, job.plan, job.units, images, store, settings.seed)
+    set_precision(model, settings.precision)
     tracker = Tracker(directory)
     tracker.write_settings(settings.to_config(), job.plan)
     checkpoint = Checkpoint(directory / "checkpoints")
-    engine = Engine(model, job.plan, job.units, images, settings, store, checkpoint, tracker)
+    features = Features(model, job.plan, job.units, images, store)
+    engine = Engine(model, job.plan, job.units, features, settings, checkpoint, tracker)
     engine.train()
     trainable = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     with written_aside(directory / "model.keras") as aside:
@@ -131,18 +143,29 @@ def run(job: Job) -> Run:
         "backbone": settings.backbone,
         "dataset": settings.dataset,
         "seed": settings.seed,
+        "learning_rate": engine.progress.learning_rate,
         "trainable_parameters": trainable,
         "test": evaluation["test"],
         "validation": evaluation["validation"],
         "seconds": {
             "total": time.perf_counter() - start + engine.earlier,
-            **engine.seconds,
+            "features": features.seconds,
+            "fit": engine.progress.seconds,
             "evaluate": evaluation["seconds"],
         },
-        "features": engine.features,
+        "features": {"status": features.status, "bytes": features.bytes},
     }
     write_text(directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return Run(directory, metrics, job.plan)
+
+
+def _stores(settings: Settings) -> dict[str, Store]:
+    """Where decoded images and features are kept."""
+    if settings.cache == "off":
+        return {"images": Store(None), "features": Store(None, in_memory=0)}
+    directory = cache_directory(settings.cache_dir) / "store"
+    store = Store(directory, settings.cache_limit * 1e9, settings.cache == "require")
+    return {"images": store, "features": store}
 
 
 def _finished(directory: pathlib.Path) -> Run:
@@ -182,6 +205,8 @@ def _write_beginning(job: Job, images: Images) -> None:
         UsageError: a run that is resumed was planned otherwise.
     """
     directory = job.directory
+    remove_leftovers(directory)
+    remove_leftovers(directory / "checkpoints")
     files = {**_planned(job), "split.csv": split_csv(images.listing, images.parts)}
     if job.settings.resume:
         _check_same(job, files)

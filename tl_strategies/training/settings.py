@@ -1,12 +1,13 @@
 """The settings of a run: one schema, from which the flags of `tl-run` are made."""
 
+import contextlib
 import dataclasses
 import json
 import os
 from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
-from tl_strategies.plans.choices import SCHEDULES, check_optimizer
+from tl_strategies.plans.choices import BN_POLICIES, PRECISIONS, SCHEDULES, check_optimizer
 
 
 def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
@@ -22,7 +23,7 @@ class Settings:
     """
 
     strategy: str = _setting("partial", "how to transfer: a name, or package.module:Class")
-    n: str | None = _setting(
+    n: int | str | None = _setting(
         None, "transfer depth: a count of units, a negative count from the end, or a unit's name"
     )
     option: tuple[str, ...] = _setting((), "NAME=VALUE for the strategy; may be repeated")
@@ -34,16 +35,57 @@ class Settings:
     limit: int | None = _setting(None, "train on this many images, stratified; default: all")
     epochs: int = _setting(8, "passes over the training images")
     batch_size: int = _setting(32, "images a training step")
-    learning_rate: float = _setting(
-        3e-3, "the head's peak learning rate; units have multiples of it (see --dry_run)"
+    learning_rate: float | str = _setting(
+        3e-3,
+        "the head's peak learning rate, or auto to find one; units have multiples of it (see "
+        "--dry_run)",
     )
     optimizer: str = _setting("adam", "a Keras optimizer, such as adam, adamw or sgd")
-    schedule: str = _setting("cosine", "shape of the learning rate over the run", SCHEDULES)
-    warmup: float = _setting(0.1, "part of the run over which the learning rate rises")
+    schedule: str | None = _setting(
+        None, "shape of the learning rate, cosine unless there is --plateau", SCHEDULES
+    )
+    schedule_over: str = _setting("run", "what one schedule lasts for", ("run", "phase"))
+    warmup: float | None = _setting(
+        None,
+        "part of the schedule over which the learning rate rises; default: 0.1, or one_cycle's",
+    )
+    plateau: int | None = _setting(
+        None, "no schedule: after so many epochs without improvement, a tenth of the learning rate"
+    )
+    patience: int | None = _setting(
+        None, "end a phase after so many epochs without improvement; default: never"
+    )
     weight_decay: float = _setting(0.0, "decoupled; of trained kernels only; none unless given")
+    label_smoothing: float = _setting(0.0, "part of each target that all labels share")
+    class_weight: str = _setting(
+        "none", "balanced: every class weighs the same in the loss", ("none", "balanced")
+    )
+    augment: str = _setting(
+        "none",
+        "random flips (flip), crops too (standard), colours too (strong)",
+        ("none", "flip", "standard", "strong"),
+    )
+    views: int | None = _setting(
+        None,
+        "augmented views of each training image; epoch e uses view e mod views. Default: 4 where "
+        "features are stored, a new one each epoch where not",
+    )
+    bn: str = _setting(
+        "frozen",
+        "pretrained BatchNormalization: as it is, with statistics of the training images, or "
+        "trained in the suffix",
+        BN_POLICIES,
+    )
+    precision: str = _setting("float32", "what is computed in", PRECISIONS)
     seed: int = _setting(0, "of the split, the fresh weights and the order of images")
     deterministic: bool = _setting(False, "the same seed gives the same weights, bit by bit")
+    cache: str = _setting(
+        "auto",
+        "store features: where possible, never, or fail where it is impossible",
+        ("auto", "off", "require"),
+    )
     cache_dir: str | None = _setting(None, "where features are kept; default: the user's cache")
+    cache_limit: float = _setting(20.0, "gigabytes kept; the least recently used make room")
     run_dir: str | None = _setting(None, "where the run is written; default: a new one below runs/")
     resume: bool = _setting(False, "go on with the run in --run_dir")
 
@@ -57,22 +99,44 @@ class Settings:
             object.__setattr__(self, name, value if value is None else os.fspath(value))
         if self.n is not None:
             object.__setattr__(self, "n", str(self.n))
-        for name in ("epochs", "batch_size", "limit", "image_size", "seed"):
+        object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
+        counts = ("epochs", "batch_size", "limit", "image_size", "views", "plateau", "patience")
+        for name in (*counts, "seed"):
             value = getattr(self, name)
             whole = value is None or (isinstance(value, int) and not isinstance(value, bool))
             _require(name, whole, "a whole number", value)
-        for name, least in (("epochs", 1), ("batch_size", 1), ("limit", 1), ("image_size", 1)):
+        for name in counts:
             value = getattr(self, name)
-            _require(name, value is None or value >= least, f"at least {least}", value)
+            _require(name, value is None or value >= 1, "at least 1", value)
         _require("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295", self.seed)
-        positive = 0 < self.learning_rate < float("inf")
-        _require("learning_rate", positive, "above 0", self.learning_rate)
-        _require("warmup", 0 <= self.warmup < 1, "at least 0 and below 1", self.warmup)
+        _require("warmup", 0 <= (self.warmup or 0) < 1, "at least 0 and below 1", self.warmup)
+        _require(
+            "label_smoothing",
+            0 <= self.label_smoothing < 1,
+            "at least 0 and below 1",
+            self.label_smoothing,
+        )
         decays = 0 <= self.weight_decay < float("inf")
         _require("weight_decay", decays, "at least 0", self.weight_decay)
-        if self.schedule not in SCHEDULES:
-            raise unknown("--schedule", self.schedule, SCHEDULES)
+        _require("cache_limit", self.cache_limit > 0, "above 0", self.cache_limit)
+        for field in dataclasses.fields(self):
+            value, choices = getattr(self, field.name), field.metadata["choices"]
+            if choices and value is not None and value not in choices:
+                raise unknown(f"--{field.name}", value, choices)
         check_optimizer(self.optimizer)
+        self._check_together()
+
+    def _check_together(self) -> None:
+        if self.plateau and (self.schedule or self.warmup or self.learning_rate == "auto"):
+            raise UsageError(
+                "--plateau must be the only one to change the learning rate. Received: also "
+                "--schedule, --warmup or --learning_rate auto. Leave one of them out."
+            )
+        if self.views and self.augment == "none":
+            raise UsageError(
+                f"--views must come with --augment: without it all views are the same. Received: "
+                f"--views {self.views}."
+            )
         if self.resume and not self.run_dir:
             raise UsageError("--resume must come with --run_dir, the run to go on with.")
 
@@ -86,6 +150,14 @@ class Settings:
             for name, value in config.items()
             if value is not None
         }
+
+
+def _rate(value: float | str) -> float | str:
+    with contextlib.suppress(TypeError, ValueError):
+        value = float(value)
+    positive = isinstance(value, float) and 0 < value < float("inf")
+    _require("learning_rate", value == "auto" or positive, "above 0, or auto", value)
+    return value
 
 
 def _require(name: str, holds: bool, what: str, value: Any) -> None:

@@ -1,0 +1,55 @@
+"""Augmentation in the input pipeline: each view of an image is fixed by the view's key."""
+
+import numpy as np
+import tensorflow as tf
+
+AREA = (0.5, 1.0)  # of the image that a crop keeps
+ASPECT = (3 / 4, 4 / 3)  # of the crop before it is stretched to a square
+JITTER = 0.4  # most that brightness, contrast and saturation are multiplied by, up or down
+
+
+def augment(policy: str, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Augmented images.
+
+    Args:
+        policy: "flip" (left to right, every second time), "standard" (a crop too), or "strong"
+            (brightness, contrast and saturation too).
+        images: uint8 of shape (count, height, width, 3).
+        keys: a digest for each view in hexadecimal, which seeds what happens to it.
+
+    Returns:
+        uint8 of the same shape; a view does not depend on its neighbours.
+    """
+    draws = [np.random.default_rng(int(key, 16)) for key in keys]
+    boxes = np.array([_box(rng, crop=policy != "flip") for rng in draws], "float32")
+    with tf.device("CPU"):
+        out = tf.image.crop_and_resize(
+            tf.constant(images), boxes, np.arange(len(images)), images.shape[1:3]
+        )
+        if policy == "strong":
+            factors = [rng.uniform(1 - JITTER, 1 + JITTER, 3) for rng in draws]
+            out = _colours(out, np.array(factors, "float32").T[..., None, None, None])
+        return tf.cast(tf.round(tf.clip_by_value(out, 0, 255)), "uint8").numpy()
+
+
+def _box(rng: np.random.Generator, crop: bool) -> tuple[float, float, float, float]:
+    """Top, left, bottom, right as parts of the image; a flipped box has left and right swapped."""
+    flip = rng.random() < 0.5
+    top, left, height, width = 0.0, 0.0, 1.0, 1.0
+    if crop:
+        area, aspect = rng.uniform(*AREA), np.exp(rng.uniform(*np.log(ASPECT)))
+        height, width = (
+            min(1.0, side) for side in (np.sqrt(area / aspect), np.sqrt(area * aspect))
+        )
+        top, left = rng.uniform(0, 1 - height), rng.uniform(0, 1 - width)
+    sides = (left + width, left) if flip else (left, left + width)
+    return top, sides[0], top + height, sides[1]
+
+
+def _colours(images, factors):
+    brightness, contrast, saturation = factors
+    images = images * brightness
+    mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    images = (images - mean) * contrast + mean
+    gray = tf.reduce_mean(images, axis=3, keepdims=True)
+    return (images - gray) * saturation + gray

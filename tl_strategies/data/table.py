@@ -1,0 +1,142 @@
+"""A table of the store: rows of one shape, each found by the digest of what determines it.
+
+Rows lie in chunks, each a directory that appears whole and never changes: rows.bin holds values,
+index.npy each row's key and checksum. table.json says for people what the table is.
+"""
+
+import contextlib
+import errno
+import fcntl
+import itertools
+import json
+import math
+import os
+import pathlib
+import secrets
+import shutil
+import time
+import zlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tl_strategies.data.cache import remove_leftovers, write_text, written_aside
+from tl_strategies.data.rows import RowFile
+
+INDEX = np.dtype([("key", "S32"), ("checksum", "<u4")])
+FIRST_CHUNK = 5.0  # seconds; a chunk lasts at least this, and a tenth of the pass so far
+
+
+class Table:
+    """A directory of chunks.
+
+    Args:
+        path: of the directory, which need not exist yet.
+        shape: of a row.
+        dtype: of a row.
+    """
+
+    def __init__(self, path: pathlib.Path, shape: tuple[int, ...], dtype: str):
+        self.path = path
+        self.shape = shape
+        self.dtype = np.dtype(dtype)
+        self.row_bytes = math.prod(shape) * self.dtype.itemsize
+        self._verified: dict[bytes, tuple[RowFile, int]] = {}
+
+    def find(self, keys: Iterable[bytes]) -> dict[bytes, tuple[RowFile, int]]:
+        """File and offset of the rows that are here with the right checksum, by key.
+
+        A chunk with a wrong row is deleted, where that is possible.
+        """
+        wanted = set(keys) - self._verified.keys()
+        for chunk in self.path.glob("chunk-*") if wanted else ():
+            try:
+                found = self._read_chunk(chunk, wanted)
+            except (OSError, ValueError):
+                print(f"a damaged part of the store is computed again: {chunk}", flush=True)
+                shutil.rmtree(chunk, ignore_errors=True)
+                continue
+            self._verified |= found
+            wanted -= found.keys()
+        return {key: self._verified[key] for key in keys if key in self._verified}
+
+    def _read_chunk(self, chunk: pathlib.Path, wanted: set[bytes]) -> dict:
+        index = np.load(chunk / "index.npy")
+        if index.dtype != INDEX:
+            raise ValueError("not an index")
+        file = RowFile(chunk / "rows.bin")
+        buffer = memoryview(bytearray(self.row_bytes))
+        found = {}
+        for row, key in enumerate(index["key"]):
+            if key in wanted:
+                offset = row * self.row_bytes
+                if not file.read(buffer, offset) or zlib.crc32(buffer) != index["checksum"][row]:
+                    raise ValueError("a row is not what was written")
+                found[key] = file, offset
+        return found
+
+    def append(self, rows: Iterable[tuple[bytes, np.ndarray]], info: dict[str, Any]) -> None:
+        """Write rows as they come. The lock must be held.
+
+        When a pass is stopped, the chunks that it has finished stay.
+
+        Raises:
+            OSError: a file cannot be written.
+        """
+        rows = iter(rows)
+        began = time.monotonic()
+        remove_leftovers(self.path)
+        write_text(self.path / "table.json", json.dumps(info))
+        while (first := next(rows, None)) is not None:
+            with written_aside(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
+                self._write_chunk(aside, itertools.chain([first], rows), began)
+
+    def _write_chunk(self, aside: pathlib.Path, rows: Iterator, began: float) -> None:
+        start = time.monotonic()
+        index = []
+        aside.mkdir()
+        with (aside / "rows.bin").open("wb", buffering=0) as file:
+            for key, values in rows:
+                data = np.ascontiguousarray(values, self.dtype).reshape(-1).view("uint8")
+                if file.write(data) != self.row_bytes:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
+                index.append((key, zlib.crc32(data)))
+                now = time.monotonic()
+                if now - start > max(FIRST_CHUNK, 0.1 * (now - began)):
+                    break
+        np.save(aside / "index.npy", np.array(index, INDEX))
+
+    @contextlib.contextmanager
+    def lock(self, wait: bool = True) -> Iterator[None]:
+        """Held while rows are added or deleted; a process that dies lets it go.
+
+        Raises:
+            BlockingIOError: another process holds it and `wait` is False.
+            OSError: there can be no lock here.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.with_name(f".{self.path.name}.lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            yield
+
+    def touch(self) -> None:
+        """Note that the table was used now."""
+        with contextlib.suppress(OSError):
+            os.utime(self.path / "table.json")
+
+    def delete(self) -> None:
+        """Delete all rows. Who has them open still reads them."""
+        self._verified.clear()
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def describe(self) -> dict[str, Any]:
+        """What the table holds: its info, the count of its rows, its bytes and when it was used."""
+        chunks = [chunk for chunk in self.path.glob("chunk-*/rows.bin") if chunk.is_file()]
+        size = sum(chunk.stat().st_size for chunk in chunks)
+        try:
+            info = json.loads((self.path / "table.json").read_text())
+            used = (self.path / "table.json").stat().st_mtime
+        except (OSError, ValueError):
+            info, used = {}, 0.0
+        return {**info, "bytes": size, "used": used, "table": self.path.name}

@@ -1,0 +1,61 @@
+"""What goes into the network: images of a part, or several augmented views of each."""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from tl_strategies.data.augment import augment
+from tl_strategies.data.images import Images
+from tl_strategies.data.rows import LazyRows
+
+
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """Images with one row a view: view 0 of all images, then view 1 of all, and so on.
+
+    Attributes:
+        array: `array[rows]` gives images, uint8 of shape (rows, size, size, 3).
+        keys: a digest for each row, of dtype S32.
+        labels: label indices of the images of one view.
+        views: how many views each image has.
+    """
+
+    array: LazyRows
+    keys: np.ndarray
+    labels: np.ndarray
+    views: int
+
+    @property
+    def images(self) -> int:
+        """How many images each view has."""
+        return len(self.labels)
+
+
+def part_inputs(images: Images, part: str) -> Inputs:
+    """The images of a part, as they are."""
+    positions = images.positions(part)
+    array = LazyRows(
+        lambda rows: images[positions[rows]], (len(positions), *images.array.shape[1:]), "uint8"
+    )
+    return Inputs(array, images.keys[positions], images.listing.labels[positions], 1)
+
+
+def augmented_inputs(images: Images, policy: str, views: int, seed: int) -> Inputs:
+    """Seeded augmented views of the training images."""
+    plain = part_inputs(images, "train")
+    count = plain.images
+    keys = np.array(
+        [_view_key(key, policy, seed, view) for view in range(views) for key in plain.keys], "S32"
+    )
+    array = LazyRows(
+        lambda rows: augment(policy, plain.array[rows % count], keys[rows]),
+        (views * count, *plain.array.shape[1:]),
+        "uint8",
+    )
+    return Inputs(array, keys, plain.labels, views)
+
+
+def _view_key(key: bytes, policy: str, seed: int, view: int) -> str:
+    text = f"{key.decode()} {policy} {seed} {view} 1"
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
