@@ -1,19 +1,25 @@
-"""tl-inspect: the units of a backbone; the strategies, backbones and data sets there are."""
+"""tl-inspect: the units of a backbone; what there is; what the cache holds."""
 
 import dataclasses
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
 from tl_apps.cli import Flag, flags_of, quiet_import, run_command
 from tl_strategies.backbones.names import backbone_names
+from tl_strategies.data.cache import store_directory
 from tl_strategies.data.sources import SOURCES
+from tl_strategies.data.store import Store
 from tl_strategies.strategies import load_plugin, strategies
 from tl_strategies.training.settings import Settings
 
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
     *flags_of(Settings, only=("weights", "image_size", "plugin")),
+    Flag("cache", bool, False, "list what the cache holds"),
+    Flag("clear_cache", bool, False, "delete what the cache holds"),
+    *flags_of(Settings, only=("cache_dir",)),
     Flag("json", bool, False, "print JSON"),
 ]
 
@@ -26,6 +32,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(values: dict[str, Any]) -> None:
     for plugin in values["plugin"]:
         load_plugin(plugin)
+    if values["cache"] or values["clear_cache"]:
+        _cache(Store(store_directory(values["cache_dir"])), values["clear_cache"], values["json"])
+        return
     if values["backbone"] is None:
         _print_names(values["json"])
         return
@@ -54,6 +63,25 @@ def _run(values: dict[str, Any]) -> None:
         print(f"{unit.depth:>5}  {unit.name:<{width}}  {unit.parameters:>12,}  {shape}")
     if note:
         print(note)
+
+
+def _cache(store: Store, clear: bool, as_json: bool) -> None:
+    tables = store.tables()
+    if clear:
+        store.clear()
+    if as_json:
+        print(json.dumps(tables, indent=1))
+        return
+    total = sum(table["bytes"] for table in tables) / 1e9
+    print(f"{store.directory}: {total:.3f} GB{', deleted' if clear else ''}")
+    if clear or not tables:
+        return
+    row = "{:<18}{:>8}{:>9}  {:<11}{:>6}{:>7}  {}"
+    print(row.format("last used", "GB", "rows", "what", "size", "depth", "backbone"))
+    for table in reversed(tables):
+        used = time.strftime("%Y-%m-%d %H:%M", time.localtime(table["used"]))
+        rest = [table.get(name, "") for name in ("kind", "image_size", "depth", "backbone")]
+        print(row.format(used, f"{table['bytes'] / 1e9:.3f}", table["rows"], *rest))
 
 
 def _print_names(as_json: bool) -> None:

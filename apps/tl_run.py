@@ -1,5 +1,6 @@
 """tl-run: one strategy on one data set: train, evaluate, save."""
 
+import errno
 import pathlib
 import shlex
 import sys
@@ -7,8 +8,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from tl_apps.cli import Flag, flags_of, quiet_import, run_command
+from tl_strategies.errors import UsageError
 from tl_strategies.strategies import strategies
 from tl_strategies.training.settings import Settings
+
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # it cannot hold what is written
 
 FLAGS = [
     *flags_of(Settings),
@@ -54,14 +58,23 @@ def _run(values: dict[str, Any]) -> None:
     try:
         result = run(job)
     except KeyboardInterrupt:
-        if (job.directory / "plan.json").is_file():
-            print(
-                f"\nstopped; go on with: tl-run --config {quoted(job.directory / 'config.toml')} "
-                f"--run_dir {quoted(job.directory)} --resume",
-                file=sys.stderr,
-            )
+        print(f"\nstopped{_go_on(job.directory)}", file=sys.stderr)
         raise
+    except OSError as error:
+        if error.errno not in DISK:
+            raise
+        raise UsageError(
+            f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "
+            f"done is kept{_go_on(job.directory)}"
+        ) from error
     print(summary(result))
+
+
+def _go_on(directory: pathlib.Path) -> str:
+    if not (directory / "plan.json").is_file():
+        return ""
+    config = quoted(directory / "config.toml")
+    return f"; go on with: tl-run --config {config} --run_dir {quoted(directory)} --resume"
 
 
 def quoted(path: pathlib.Path) -> str:

@@ -18,6 +18,11 @@ def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
     return pathlib.Path(base) / "tl_strategies"
 
 
+def store_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
+    """Where decoded images and features lie below a cache directory."""
+    return cache_directory(given) / "store"
+
+
 def check_directory(flag: str, directory: pathlib.Path) -> pathlib.Path:
     """What exists of a directory's path.
 

@@ -87,7 +87,7 @@ class Table:
         rows = iter(rows)
         began = time.monotonic()
         remove_leftovers(self.path)
-        write_text(self.path / "table.json", json.dumps(info))
+        write_text(self.path / "table.json", json.dumps({**info, "row_bytes": self.row_bytes}))
         while (first := next(rows, None)) is not None:
             with written_aside(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
                 self._write_chunk(aside, itertools.chain([first], rows), began)
@@ -131,7 +131,7 @@ class Table:
         shutil.rmtree(self.path, ignore_errors=True)
 
     def describe(self) -> dict[str, Any]:
-        """What the table holds: its info, the count of its rows, its bytes and when it was used."""
+        """What the table holds: its info, its rows and bytes, and when it was used (Unix time)."""
         chunks = [chunk for chunk in self.path.glob("chunk-*/rows.bin") if chunk.is_file()]
         size = sum(chunk.stat().st_size for chunk in chunks)
         try:
@@ -139,4 +139,5 @@ class Table:
             used = (self.path / "table.json").stat().st_mtime
         except (OSError, ValueError):
             info, used = {}, 0.0
+        info["rows"] = size // info.pop("row_bytes", 1)
         return {**info, "bytes": size, "used": used, "table": self.path.name}

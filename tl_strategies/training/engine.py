@@ -91,6 +91,7 @@ class Engine:
                 depths.add(phase.trainable_from - 1)
             lowest = min(lowest, phase.trainable_from)
         if self.features.store.directory is not None:
+            set_trainable(self.model, self.plan, self.units, None)
             for depth in sorted(depths - {0}):
                 self.features.fetch(depth, self._inputs(depth))
 

@@ -12,12 +12,15 @@ from tl_strategies.training.features import make_forward, run_batches
 EVALUATED_PARTS = ("validation", "test")
 
 
-def predict(model: keras.Model, images: Images, positions: np.ndarray) -> np.ndarray:
-    """Probabilities of some images, float32 of shape (len(positions), labels)."""
-    out = np.empty((len(positions), model.outputs[0].shape[-1]), "float32")
-    for start, probabilities in run_batches(make_forward(model), images, positions):
-        out[start : start + len(probabilities)] = probabilities
-    return out
+def predict(model: keras.Model, images: Images) -> dict[str, np.ndarray]:
+    """Probabilities of the images of each evaluated part, float32 of shape (images, labels)."""
+    forward = make_forward(model)
+    return {
+        part: np.concatenate(
+            [values for _, values in run_batches(forward, images, images.positions(part))]
+        )
+        for part in EVALUATED_PARTS
+    }
 
 
 def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:

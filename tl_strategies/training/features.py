@@ -37,8 +37,10 @@ class Features:
         images: the data set.
         store: where features are kept; one without a directory computes them in every epoch.
         seconds: spent on computing and finding them.
-        status: of the training images' features, at the depth asked for last.
+        status: of the training images' features at the depth asked for last: "off" if they are not
+            stored, "miss" if any were computed since the beginning, or else "hit".
         bytes: of what was asked for last, in all parts.
+        computed: whether anything was computed and stored.
     """
 
     model: keras.Model
@@ -49,6 +51,7 @@ class Features:
     seconds: float = 0.0
     status: str = "off"
     bytes: int = 0
+    computed: bool = False
 
     def cut(self, depth: int) -> tuple[keras.Model | None, keras.Model]:
         """Prefix and suffix where the first `depth` units are frozen."""
@@ -87,8 +90,9 @@ class Features:
                 continue
             arrays[part] = entry.array
             self.bytes += entry.bytes
+            self.computed |= entry.status == "miss"
             if part == "train":
-                self.status = entry.status
+                self.status = "miss" if self.computed and entry.status == "hit" else entry.status
         self.seconds += time.perf_counter() - start
         return arrays
 

@@ -9,9 +9,9 @@ from typing import Any
 import keras
 
 from tl_strategies.data.cache import (
-    cache_directory,
     read_text,
     remove_leftovers,
+    store_directory,
     write_text,
     written_aside,
 )
@@ -163,7 +163,7 @@ def _stores(settings: Settings) -> dict[str, Store]:
     """Where decoded images and features are kept."""
     if settings.cache == "off":
         return {"images": Store(None), "features": Store(None, in_memory=0)}
-    directory = cache_directory(settings.cache_dir) / "store"
+    directory = store_directory(settings.cache_dir)
     store = Store(directory, settings.cache_limit * 1e9, settings.cache == "require")
     return {"images": store, "features": store}
 
@@ -225,7 +225,7 @@ def _evaluate(directory: pathlib.Path, images: Images, tracker: Tracker) -> dict
     """Load the saved model and evaluate that."""
     start = time.perf_counter()
     model = keras.models.load_model(directory / "model.keras")
-    predictions = {part: predict(model, images, images.positions(part)) for part in EVALUATED_PARTS}
+    predictions = predict(model, images)
     write_text(directory / "predictions.csv", predictions_csv(images, predictions))
     labels = {part: images.listing.labels[images.positions(part)] for part in EVALUATED_PARTS}
     results = {part: score(predictions[part], labels[part]) for part in EVALUATED_PARTS}
