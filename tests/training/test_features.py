@@ -1,12 +1,19 @@
 """Features: equal to the network's own output, whoever asks; digests see every change."""
 
+from types import SimpleNamespace
+
 import keras
 import numpy as np
+import pytest
 
+import tl_strategies as tl
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import find_units, unit_output
-from tl_strategies.testing import tiny_backbone, tiny_batch
-from tl_strategies.training.features import make_forward, model_digest, run_batches
+from tl_strategies.data.store import Store
+from tl_strategies.plans.model import build_model, set_trainable
+from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
+from tl_strategies.training.features import Features, make_forward, model_digest, run_batches
+from tl_strategies.training.inputs import Inputs
 
 
 def prefix_of(model, depth):
@@ -38,3 +45,63 @@ def test_digests_see_weights_structure_and_depth_but_not_names():
     changed[0, 0, 0, 0] += 1e-6
     kernel.assign(changed)
     assert model_digest(prefix_of(model, 3)) != digest
+
+
+class Counted:
+    """Images, and how many were asked for."""
+
+    def __init__(self, images):
+        self.images = images
+        self.shape = images.shape
+        self.asked = 0
+
+    def __getitem__(self, rows):
+        self.asked += len(rows)
+        return self.images[rows]
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Features of one network, in a store of the test's own."""
+    backbone = tiny_backbone()
+    units = find_units(backbone)
+    plan = tl.get_strategy("head")().plan(units, TASK, "tiny")
+    model = build_model(plan, backbone, units)
+    set_trainable(model, plan, units, None)
+    images = tiny_batch(70)[0].astype("uint8")
+    keys = np.array([f"{i:032x}" for i in range(70)], "S32")
+
+    def make(folder):
+        source = SimpleNamespace(decoding={"size": 16})
+        features = Features(model, plan, units, source, Store(tmp_path / folder))
+        inputs = Inputs(Counted(images), keys, np.zeros(70, int), 1)
+        return features, inputs
+
+    return make
+
+
+@pytest.mark.parametrize("deeper", [3, 4, 5])
+def test_deeper_features_come_from_stored_shallower_ones(make, deeper):
+    direct, images = make("direct")
+    expected = direct.fetch(deeper, {"train": images})["train"]
+    assert images.array.asked >= 70
+    features, images = make("gone_on")
+    features.fetch(2, {"train": images})
+    asked = images.array.asked
+    found = features.fetch(deeper, {"train": images})["train"]
+    assert images.array.asked == asked
+    np.testing.assert_array_equal(found, expected)
+    assert features.summary["status"] == "miss"
+    assert {table["depth"] for table in features.store.tables()} == {2, deeper}
+
+
+def test_a_changed_weight_or_depth_finds_nothing_wrong(make):
+    features, images = make("store")
+    first = features.fetch(3, {"train": images})["train"]
+    assert not np.array_equal(features.fetch(4, {"train": images})["train"], first)
+    kernel = features.model.get_layer("block1b_conv").kernel
+    kernel.assign(kernel + 0.01)
+    second = features.fetch(3, {"train": images})["train"]
+    assert not np.array_equal(first, second)
+    forward = make_forward(features.cut(3)[0])
+    np.testing.assert_array_equal(second[:32], forward(images.array.images[:32]))

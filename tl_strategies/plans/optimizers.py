@@ -35,13 +35,12 @@ def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimize
             # Biases and normalization are vectors: decay would only distort them.
             self._decayed = [len(v.shape) > 1 for v in variables]
             self._anchors = [
-                keras.Variable(self.anchors[v.path], trainable=False)
+                ops.convert_to_tensor(self.anchors[v.path], dtype=v.dtype)
                 if self.l2_sp and v.path in self.anchors
                 else None
                 for v in variables
             ]
             self.ages = keras.Variable([0] * len(variables), dtype="int32", trainable=False)
-            self._track_variable(self.ages)
 
         def update_step(self, gradient, variable, learning_rate):
             place = self._places[self._var_key(variable)]
@@ -111,10 +110,15 @@ def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
 
 
 def carry_state(old: keras.optimizers.Optimizer, new: keras.optimizers.Optimizer) -> None:
-    """Give a built optimizer the slots, and the ages, of the variables that an old one trained."""
+    """Give a built optimizer the slots, and the ages, of the variables that an old one trained.
+
+    They are found by their paths. Adafactor's are not unique: it starts anew.
+    """
     old, new = inner(old), inner(new)
     own = {id(v) for v in (new._iterations, new.ages, new._learning_rate)}
     values = {variable.path: variable for variable in old.variables}
+    if len(values) < len(old.variables):
+        return
     for variable in new.variables:
         source = values.get(variable.path)
         if id(variable) not in own and source is not None:

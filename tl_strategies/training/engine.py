@@ -205,7 +205,7 @@ class Engine:
         depth = len(self.plan.units)
         inputs = self._inputs(depth)
         arrays = self.features.fetch(depth, inputs)
-        codes = {part: np.array(array[np.arange(len(array))]) for part, array in arrays.items()}
+        codes = {part: np.array(array[np.arange(array.shape[0])]) for part, array in arrays.items()}
         start = time.perf_counter()
         if self.plan.head.unit_length:
             normalize = self.model.get_layer("head_unit_length")

@@ -37,10 +37,7 @@ class Features:
         images: the data set.
         store: where features are kept; one without a directory computes them in every epoch.
         seconds: spent on computing and finding them.
-        status: of the training images' features at the depth asked for last: "off" if they are not
-            stored, "miss" if any were computed since the beginning, or else "hit".
-        bytes: of what was asked for last, in all parts.
-        computed: whether anything was computed and stored.
+        entries: status and bytes of what is stored, by depth and part.
     """
 
     model: keras.Model
@@ -49,9 +46,14 @@ class Features:
     images: Images
     store: Store
     seconds: float = 0.0
-    status: str = "off"
-    bytes: int = 0
-    computed: bool = False
+    entries: dict[tuple[int, str], tuple[str, int]] = dataclasses.field(default_factory=dict)
+
+    @property
+    def summary(self) -> dict[str, int | str]:
+        """Bytes of all features used, and "off" if none are stored, "hit" if all were found."""
+        statuses = {status for status, _ in self.entries.values()}
+        status = "miss" if "miss" in statuses else "hit" if statuses else "off"
+        return {"status": status, "bytes": sum(size for _, size in self.entries.values())}
 
     def cut(self, depth: int) -> tuple[keras.Model | None, keras.Model]:
         """Prefix and suffix where the first `depth` units are frozen."""
@@ -62,7 +64,6 @@ class Features:
 
         Features at a shallower depth that are stored are gone on from.
         """
-        self.status, self.bytes = "off", 0
         prefix = self.cut(depth)[0]
         if prefix is None:
             return {part: part_inputs.array for part, part_inputs in inputs.items()}
@@ -89,10 +90,8 @@ class Features:
                 arrays[part] = uncached(forward, given, shape)
                 continue
             arrays[part] = entry.array
-            self.bytes += entry.bytes
-            self.computed |= entry.status == "miss"
-            if part == "train":
-                self.status = "miss" if self.computed and entry.status == "hit" else entry.status
+            if entry.status != "off":
+                self.entries.setdefault((depth, part), (entry.status, entry.bytes))
         self.seconds += time.perf_counter() - start
         return arrays
 
@@ -129,11 +128,12 @@ def make_forward(model: keras.Model) -> Forward:
     XLA is off: on the CPU it makes convolutions several times slower.
     """
 
-    @tf.function(jit_compile=False, reduce_retracing=True)
+    @tf.function(jit_compile=False)
     def forward(batch):
-        return tf.cast(model(tf.cast(batch, "float32"), training=False), "float32")
+        return tf.cast(model(batch, training=False), "float32")
 
-    return lambda batch: forward(batch).numpy()
+    call = forward.get_concrete_function(tf.TensorSpec(model.inputs[0].shape, "float32"))
+    return lambda batch: call(tf.constant(batch, "float32")).numpy()
 
 
 def run_batches(

@@ -153,7 +153,7 @@ def run(job: Job) -> Run:
             "fit": engine.progress.seconds,
             "evaluate": evaluation["seconds"],
         },
-        "features": {"status": features.status, "bytes": features.bytes},
+        "features": features.summary,
     }
     write_text(directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return Run(directory, metrics, job.plan)
