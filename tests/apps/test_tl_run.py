@@ -1,21 +1,17 @@
-"""The installed commands, as a user types them: answers, errors, one real run, kill and resume."""
+"""The installed commands, as a user types them: answers, errors, one real run, a full disk."""
 
 import json
 import pathlib
-import signal
+import resource
 import subprocess
 import sys
-import time
 
-import numpy as np
 import pytest
 
-from tests.conftest import draw
 from tl_apps import tl_inspect, tl_run
 from tl_strategies.testing import tiny_backbone
 
 BIN = pathlib.Path(sys.executable).parent
-REPEAT = ("--epochs", "4", "--batch_size", "8", "--deterministic")
 
 
 def command(name, *arguments, **options):
@@ -69,6 +65,16 @@ def test_help_lists_flags_and_strategies_without_keras():
         (["--cache_dir", "/dev/null/below"], "--cache_dir must be a directory"),
         (["--run_dir", "/dev/null"], "--run_dir must be a directory"),
         (["--resume"], "--resume must come with --run_dir"),
+        (["--learning_rate", "fast"], "--learning_rate must be above 0, or auto. Received: fast."),
+        (["--views", "3"], "--views must come with --augment"),
+        (["--plateau", "2", "--schedule", "step"], "--plateau must be the only one"),
+        (["--cache_limit", "0"], "--cache_limit must be above 0"),
+        (["--label_smoothing", "1"], "--label_smoothing must be at least 0 and below 1"),
+        (["--strategy", "lp_ft", "--epochs", "1"], "--epochs must be at least 2 for lp_ft"),
+        (["--strategy", "gradual", "--epochs", "1"], "--epochs must be at least 2 for gradual"),
+        (["--strategy", "gradual", "--option", "stages=1"], "--option stages must be at least 2"),
+        (["--strategy", "lp_ft", "--option", "head_share=1"], "--option head_share must be above"),
+        (["--option", "l2_sp=-1"], "--option l2_sp must be at least 0"),
         (["folder"], "must get flags only"),
         (["--backbone", "resnet5"], "Did you mean 'resnet50'"),
         (["--weights", "/nowhere.h5"], "--weights must be imagenet, none or a file"),
@@ -195,41 +201,38 @@ def test_a_user_s_folder_plugin_and_backbone(tmp_path, photos, tiny):
     assert "broken.jpg" in (tmp_path / "out" / "left_out.tsv").read_text()
 
 
-def weights_of(directory):
-    import keras
+def test_a_full_disk_is_said_and_the_run_goes_on_later(tmp_path, photos, tiny):
+    """The system refuses to let a file grow, as a full disk does."""
 
-    return keras.models.load_model(directory / "model.keras").get_weights()
+    def small_files():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
-
-def test_kill_and_resume_is_bit_identical(tmp_path, tiny):
-    root = tmp_path / "photos"
-    for colour, name in enumerate(("red", "green", "blue")):
-        (root / name).mkdir(parents=True)
-        for i in range(30):
-            draw(100 * colour + i, colour).save(root / name / f"{i:02}.png")
-    arguments = ["--strategy", "add_fc", "--dataset", f"folder:{root}", "--backbone", tiny, *REPEAT]
-    arguments[-4] = "40"  # enough epochs to be killed among them
-    whole = command("tl-run", *arguments, "--run_dir", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr
-    killed = tmp_path / "killed"
-    process = subprocess.Popen(
-        [str(BIN / "tl-run"), *map(str, arguments), "--run_dir", str(killed)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    while not (killed / "checkpoints" / "last.npz").is_file():
-        assert process.poll() is None
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    assert not (killed / "metrics.json").exists()
-    resumed = command("tl-run", *arguments, "--run_dir", killed, "--resume")
-    assert resumed.returncode == 0, resumed.stderr
-    assert "Epoch 1/40" not in resumed.stdout
-    for one, other in zip(weights_of(tmp_path / "whole"), weights_of(killed), strict=True):
-        np.testing.assert_array_equal(one, other)
-    results = [
-        json.loads((path / "metrics.json").read_text()) for path in (tmp_path / "whole", killed)
+    arguments = [
+        *("--strategy", "add_fc", "--option", "hidden=2000", "--dataset", f"folder:{photos}"),
+        *("--backbone", tiny, "--epochs", 2, "--run_dir", tmp_path / "run"),
     ]
-    assert results[0]["test"] == results[1]["test"]
-    assert results[0]["validation"] == results[1]["validation"]
+    full = command("tl-run", *arguments, preexec_fn=small_files)
+    assert full.returncode == 2, full.stderr
+    assert "--run_dir must have space" in full.stderr
+    assert "--resume" in full.stderr
+    assert "Traceback" not in full.stderr
+    resumed = command("tl-run", *arguments, "--resume")
+    assert resumed.returncode == 0, resumed.stderr
+
+
+def test_the_cache_is_listed_and_cleared(tmp_path, photos, tiny, capsys):
+    where = ["--cache_dir", str(tmp_path / "cache")]
+    run = ["--strategy", "head", "--dataset", f"folder:{photos}", "--backbone", str(tiny)]
+    assert tl_run.main([*run, *where, "--epochs", "1", "--run_dir", str(tmp_path / "run")]) == 0
+    capsys.readouterr()
+    assert tl_inspect.main(["--cache", *where]) == 0
+    assert "features" in capsys.readouterr().out
+    assert tl_inspect.main(["--cache", "--json", *where]) == 0
+    tables = {table["kind"]: table for table in json.loads(capsys.readouterr().out)}
+    assert (tables["images"]["rows"], tables["images"]["image_size"]) == (42, 16)
+    assert (tables["features"]["rows"], tables["features"]["depth"]) == (36, 5)
+    assert tables["features"]["backbone"] == str(tiny)
+    assert tl_inspect.main(["--clear_cache", *where]) == 0
+    assert "deleted" in capsys.readouterr().out
+    assert tl_inspect.main(["--cache", *where]) == 0
+    assert "0.000 GB" in capsys.readouterr().out

@@ -1,0 +1,111 @@
+"""A run that is killed twenty times at random moments ends as one that was left alone.
+
+The killed processes are forked from one that has imported TensorFlow already, so that kills fall
+among the work, not among imports.
+"""
+
+import json
+import multiprocessing
+import os
+import signal
+import time
+
+import keras
+import numpy as np
+import pytest
+
+from tests.conftest import draw
+from tl_strategies.testing import tiny_backbone
+
+KILLS = 20
+PARTS = ("validation", "test")
+
+
+def _run(arguments):
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    from tl_apps.tl_run import main
+
+    raise SystemExit(main(arguments))
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    root = tmp_path / "photos"
+    for colour, name in enumerate(("red", "green", "blue")):
+        (root / name).mkdir(parents=True)
+        for i in range(30):
+            draw(100 * colour + i, colour).save(root / name / f"{i:02}.png")
+    backbone = tmp_path / "tiny.keras"
+    tiny_backbone().save(backbone)
+    return [
+        *("--strategy", "gradual", "--option", "stages=3", "--dataset", f"folder:{root}"),
+        *("--backbone", str(backbone), "--epochs", "30", "--batch_size", "8"),
+        *("--augment", "standard", "--views", "2", "--deterministic"),
+    ]
+
+
+@pytest.fixture
+def start():
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tl_strategies.training.run", "tl_apps.tl_run"])
+
+    def start(arguments, run, cache, resume=False):
+        resumes = ["--resume"] if resume and (run / "plan.json").is_file() else []
+        where = ["--run_dir", str(run), "--cache_dir", str(cache)]
+        process = context.Process(target=_run, args=([*arguments, *where, *resumes],))
+        process.start()
+        return process
+
+    return start
+
+
+def ends_well(process):
+    process.join(300)
+    assert process.exitcode == 0
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_kills(arguments, start, tmp_path, count):
+    """One run, and two that share a store."""
+    whole = tmp_path / "whole"
+    process = start(arguments, whole, tmp_path / "other_cache")
+    began = time.monotonic()
+    ends_well(process)
+    length = time.monotonic() - began
+
+    runs = [tmp_path / f"killed{i}" for i in range(count)]
+    finished = []
+    cache = tmp_path / "cache"
+    rng = np.random.default_rng(count)
+    kills = 0
+    while kills < KILLS:
+        processes = [start(arguments, run, cache, resume=True) for run in runs]
+        time.sleep(rng.uniform(0.1, 0.6) * length)
+        for i, process in enumerate(processes):
+            kills += process.is_alive()
+            process.kill()
+            process.join()
+            assert process.exitcode in (0, -signal.SIGKILL)
+            if (runs[i] / "metrics.json").is_file():  # done in spite of it all: kill another one
+                finished.append(runs[i])
+                runs[i] = tmp_path / f"killed{count + len(finished)}"
+    for process in [start(arguments, run, cache, resume=True) for run in runs]:
+        ends_well(process)
+
+    expected = json.loads((whole / "metrics.json").read_text())
+    weights = keras.models.load_model(whole / "model.keras").get_weights()
+    for run in [*runs, *finished]:
+        metrics = json.loads((run / "metrics.json").read_text())
+        assert [metrics[part] for part in PARTS] == [expected[part] for part in PARTS]
+        killed = keras.models.load_model(run / "model.keras").get_weights()
+        assert all(np.array_equal(*pair) for pair in zip(weights, killed, strict=True))
+        assert not [path for path in run.rglob(".*") if path.is_file()]
+        assert (run / "predictions.csv").read_text() == (whole / "predictions.csv").read_text()
+    again = start(arguments, tmp_path / "again", cache)
+    ends_well(again)
+    found = json.loads((tmp_path / "again" / "metrics.json").read_text())
+    assert found["features"]["status"] == "hit"
+    assert [found[part] for part in PARTS] == [expected[part] for part in PARTS]
