@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import time
 from typing import Any
 
@@ -130,7 +131,7 @@ def run(job: Job) -> Run:
     tracker.write_settings(settings.to_config(), job.plan)
     checkpoint = Checkpoint(directory / "checkpoints")
     features = Features(model, job.plan, job.units, images, store)
-    engine = Engine(model, job.plan, job.units, features, settings, checkpoint, tracker)
+    engine = Engine(features, settings, checkpoint, tracker)
     engine.train()
     trainable = sum(weight.shape.num_elements() for weight in model.trainable_weights)
     with written_aside(directory / "model.keras") as aside:
@@ -190,12 +191,17 @@ def _check_same(job: Job, files: dict[str, str]) -> None:
     """
     for name, text in files.items():
         path = job.directory / name
-        if path.is_file() and read_text(path) != text:
+        if path.is_file() and _that_matters(read_text(path)) != _that_matters(text):
             raise UsageError(
                 f"--resume must come with the settings and the data of the run in {job.directory}. "
                 f"Received: others; {name} differs. `tl-run --config "
                 f"{job.directory / 'config.toml'}` gives its settings."
             )
+
+
+def _that_matters(text: str) -> list[str]:
+    """The lines, but for where features are kept: results do not depend on that."""
+    return [line for line in text.splitlines() if not re.match("cache_(dir|limit) =", line)]
 
 
 def _write_beginning(job: Job, images: Images) -> None:
