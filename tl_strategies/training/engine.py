@@ -76,10 +76,12 @@ class Engine:
             if phase.trainable_from <= lowest:
                 depths.add(phase.trainable_from - 1)
             lowest = min(lowest, phase.trainable_from)
-        if len(depths) > 1:
-            for depth in filter(self.features.kept, sorted(depths)):
-                inputs = fitted_inputs(self.features.images, self.settings, kept=True)
-                self.features.fetch(depth, inputs)
+        kept = sorted(filter(self.features.kept, depths))
+        for depth in kept if len(kept) > 1 else ():
+            inputs = fitted_inputs(self.features.images, self.settings, kept=True)
+            self.features.fetch(depth, inputs)
+            if depth not in self.features.entries:  # the store does not take them
+                break
 
     def _run_phase(self, training: PhaseTraining, trained: keras.Model, state: list) -> None:
         """Train a phase from where it stands; `state` is that of an interrupted one."""

@@ -91,6 +91,8 @@ class Features:
         info = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
         info["image_size"] = self.model.inputs[0].shape[1]
         entry = self.store.fetch(self._what(prefix), info, keys, shape, "float32", compute)
+        if entry is not None and entry.absent:
+            raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
         array = uncached(forward, source, shape) if entry is None else entry.array
         if entry is not None and entry.status != "off":
             self.entries.setdefault(depth, (entry.status, entry.bytes))
@@ -109,16 +111,15 @@ class Features:
             "kind": "features",
             "prefix": model_digest(prefix),
             "images": self.images.decoding,
-            "versions": [tf.__version__, keras.__version__],
-            "gpu": bool(tf.config.list_physical_devices("GPU")),
+            **computed_with(),
         }
 
     def _nearest(self, depth: int, keys: np.ndarray) -> tuple[LazyRows, Forward] | None:
         """The deepest stored features of these images below a depth, and the way from there."""
         depths = {
-            table["depth"]
+            table.get("depth")
             for table in self.store.tables()
-            if table.get("kind") == "features" and table["backbone"] == self.plan.backbone
+            if table.get("kind") == "features" and table.get("backbone") == self.plan.backbone
         }
         for shallower in sorted(depths & set(range(1, depth)), reverse=True):
             middle = self._tensor(shallower)
@@ -174,13 +175,32 @@ def uncached(forward: Forward, array: LazyRows, shape: tuple[int, ...]) -> LazyR
     return LazyRows(compute, (array.shape[0], *shape), "float32")
 
 
+def computed_with() -> dict[str, object]:
+    """What else determines the values: versions, and the GPU where there is one."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
+    return {"versions": [tf.__version__, keras.__version__], "gpus": names}
+
+
 def model_digest(model: keras.Model) -> str:
     """Digest of a model's structure and weights, whatever its layers are called."""
-    config = json.dumps(model.get_config(), sort_keys=True, default=str)
-    names = {model.name: "model"}
-    names |= {layer.name: f"#{i}" for i, layer in enumerate(model.operations)}
-    for name, number in names.items():
-        config = config.replace(json.dumps(name), json.dumps(number))
+    numbers = {layer.name: f"#{i}" for i, layer in enumerate(model.operations)}
+    numbers[model.name] = "model"
+
+    def numbered(node):
+        """The same configuration with numbers in the place of names."""
+        if isinstance(node, dict):
+            return {
+                key: numbers.get(value, value) if key == "name" else numbered(value)
+                for key, value in node.items()
+            }
+        if isinstance(node, list | tuple):
+            if len(node) == 3 and isinstance(node[0], str) and isinstance(node[1], int):
+                return [numbers.get(node[0], node[0]), *node[1:]]  # a reference to an output
+            return [numbered(item) for item in node]
+        return node
+
+    config = json.dumps(numbered(model.get_config()), sort_keys=True, default=str)
     digest = hashlib.sha256(config.encode())
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())

@@ -45,7 +45,7 @@ def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, I
     """
     inputs = {part: part_inputs(images, part) for part in ("train", "validation")}
     if settings.augment != "none":
-        views = settings.views or (KEPT_VIEWS if kept else settings.epochs)
+        views = settings.views or min(KEPT_VIEWS if kept else settings.epochs, settings.epochs)
         inputs["train"] = _augmented(inputs["train"], settings.augment, views, settings.seed)
     return inputs
 

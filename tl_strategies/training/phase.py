@@ -107,5 +107,5 @@ def pretrained_values(features: Features) -> dict[str, np.ndarray]:
         for row, unit in zip(features.plan.units, features.units, strict=False)
         if row.trainable and row.weights == "pretrained"
         for leaf in unit_layers(features.model, unit)
-        for weight in leaf.trainable_weights
+        for weight in leaf.weights
     }
