@@ -86,7 +86,7 @@ def run_command(
         epilog: the last lines of --help.
 
     Returns:
-        The exit code: 2 for what the user can mend, 130 for Ctrl-C.
+        The exit code: 2 for what the user can mend, 130 for Ctrl-C, 141 for a closed pipe.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     try:
@@ -99,7 +99,7 @@ def run_command(
         return 2
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return 141
     except KeyboardInterrupt:
         print(f"\n{name}: stopped", file=sys.stderr)
         return 130

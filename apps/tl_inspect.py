@@ -8,7 +8,7 @@ from typing import Any
 
 from tl_apps.cli import Flag, flags_of, quiet_import, run_command
 from tl_strategies.backbones.names import backbone_names
-from tl_strategies.data.cache import store_directory
+from tl_strategies.data.cache import check_directory, store_directory
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.data.store import Store
 from tl_strategies.strategies import load_plugin, strategies
@@ -33,7 +33,9 @@ def _run(values: dict[str, Any]) -> None:
     for plugin in values["plugin"]:
         load_plugin(plugin)
     if values["cache"] or values["clear_cache"]:
-        _cache(Store(store_directory(values["cache_dir"])), values["clear_cache"], values["json"])
+        directory = store_directory(values["cache_dir"])
+        check_directory("cache_dir", directory)
+        _cache(Store(directory), values["clear_cache"], values["json"])
         return
     if values["backbone"] is None:
         _print_names(values["json"])
@@ -66,15 +68,14 @@ def _run(values: dict[str, Any]) -> None:
 
 
 def _cache(store: Store, clear: bool, as_json: bool) -> None:
-    tables = store.tables()
     if clear:
         store.clear()
+    tables = store.tables()
     if as_json:
         print(json.dumps(tables, indent=1))
         return
-    total = sum(table["bytes"] for table in tables) / 1e9
-    print(f"{store.directory}: {total:.3f} GB{', deleted' if clear else ''}")
-    if clear or not tables:
+    print(f"{store.directory}: {sum(table['bytes'] for table in tables) / 1e9:.3f} GB")
+    if not tables:
         return
     row = "{:<18}{:>8}{:>9}  {:<11}{:>6}{:>7}  {}"
     print(row.format("last used", "GB", "rows", "what", "size", "depth", "backbone"))

@@ -38,11 +38,11 @@ def _epilog() -> str:
     return "\n\nstrategies:\n" + "\n".join(lines)
 
 
-def _run(values: dict[str, Any]) -> None:
+def _run(values: dict[str, Any]) -> int | None:
     dry_run = values.pop("dry_run")
     values.pop("config")
     settings = Settings(**values)
-    from tl_strategies.training.job import check, prepare
+    from tl_strategies.training.job import check, claim, prepare
 
     checked = check(settings)
     with quiet_import():
@@ -51,15 +51,16 @@ def _run(values: dict[str, Any]) -> None:
     job = prepare(checked)
     if dry_run:
         print(job.plan)
-        return
+        return None
     with quiet_import():
         from tl_strategies.training.run import run
+    job = claim(job)
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
     try:
         result = run(job)
     except KeyboardInterrupt:
-        print(f"\nstopped{_go_on(job.directory)}", file=sys.stderr)
-        raise
+        print(f"\ntl-run: stopped{_go_on(job.directory)}", file=sys.stderr)
+        return 130
     except OSError as error:
         if error.errno not in DISK:
             raise
@@ -68,6 +69,7 @@ def _run(values: dict[str, Any]) -> None:
             f"done is kept{_go_on(job.directory)}"
         ) from error
     print(summary(result))
+    return None
 
 
 def _go_on(directory: pathlib.Path) -> str:

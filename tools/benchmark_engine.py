@@ -33,9 +33,9 @@ BATCH, RATE = 32, 3e-3
 ROWS = (("head", None, 20), ("partial", 6, 10), ("partial", 9, 10), ("partial", 13, 10))
 
 
-def load(cache: pathlib.Path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def load() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Decoded images and labels of each part."""
-    listing = list_dataset("clipart", cache)
+    listing = list_dataset("clipart")
     images = load_images(listing, 128, 0, None, Store(None), lambda done: None)
     positions = {part: images.positions(part) for part in ("train", "validation", "test")}
     return {part: (images[at], images.listing.labels[at]) for part, at in positions.items()}
@@ -145,7 +145,7 @@ def main() -> None:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         runs = pathlib.Path(directory)
-        data = load(runs)
+        data = load()
         rows = []
         for strategy, n, epochs in (ROWS[i] for i in arguments.rows):
             name = strategy if n is None else f"{strategy}, n = {n}"

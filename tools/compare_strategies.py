@@ -24,6 +24,8 @@ ROWS = (  # label, strategy, n, further settings
     ("partial, n = 13", "partial", 13, {}),
     ("partial, n = 16", "partial", 16, {}),
     ("full", "full", None, {}),
+    ("lp_ft", "lp_ft", None, {}),
+    ("gradual", "gradual", None, {}),
     ("transplant, n = 9", "transplant", 9, {}),
     ("scratch", "scratch", None, {}),
 )

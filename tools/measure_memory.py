@@ -24,7 +24,7 @@ from tl_strategies.data.sources import list_dataset
 
 def write_copies(root: pathlib.Path, count: int) -> None:
     """Noisy copies of the bundled images, in folders by label."""
-    listing = list_dataset("clipart", root / "cache")
+    listing = list_dataset("clipart")
     rng = np.random.default_rng(0)
     sources = [read_image(path, 128) for path in listing.paths]
     for i in range(count):

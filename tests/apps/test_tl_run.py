@@ -233,6 +233,4 @@ def test_the_cache_is_listed_and_cleared(tmp_path, photos, tiny, capsys):
     assert (tables["features"]["rows"], tables["features"]["depth"]) == (36, 5)
     assert tables["features"]["backbone"] == str(tiny)
     assert tl_inspect.main(["--clear_cache", *where]) == 0
-    assert "deleted" in capsys.readouterr().out
-    assert tl_inspect.main(["--cache", *where]) == 0
     assert "0.000 GB" in capsys.readouterr().out

@@ -204,7 +204,7 @@ def test_one_pixel_makes_another_key(photos):
 
 
 def test_clipart_is_read_like_a_folder(tmp_path):
-    listing = list_dataset("clipart", tmp_path)
+    listing = list_dataset("clipart")
     assert len(listing.task.names) == 10
     assert len(listing.paths) > 1000
     assert np.bincount(listing.labels).min() >= 50
@@ -216,4 +216,4 @@ def test_clipart_is_read_like_a_folder(tmp_path):
 @pytest.mark.parametrize("name", ["clip", "folder:", "tfds:mnist", "."])
 def test_an_unknown_source(name, tmp_path):
     with pytest.raises(tl.UsageError, match="--dataset must"):
-        list_dataset(name, tmp_path)
+        list_dataset(name)

@@ -100,7 +100,7 @@ def test_a_pass_that_is_stopped_keeps_its_chunks(store, monkeypatch):
     assert not list(store.directory.glob("*/.*"))
 
 
-@pytest.mark.parametrize("damage", ["cut", "flip", "index", "no index"])
+@pytest.mark.parametrize("damage", ["cut", "flip", "index", "empty index", "no index"])
 def test_damage_is_computed_again(store, damage, capsys):
     fetch(store, Rows(1, 2, 3))
     (chunk,) = chunks(store)
@@ -108,6 +108,8 @@ def test_damage_is_computed_again(store, damage, capsys):
     data = bytearray(path.read_bytes())
     if damage == "no index":
         path.unlink()
+    elif damage == "empty index":
+        path.write_bytes(b"")
     elif damage == "flip":
         data[30] ^= 4
         path.write_bytes(data)

@@ -192,7 +192,7 @@ def test_adapted_statistics_are_those_of_the_images(settings, photos):
 
     run = tl.fit("head", **settings, bn="adapt")
     images = load_images(
-        list_dataset(f"folder:{photos}", photos), 16, 0, None, Store(None), lambda done: None
+        list_dataset(f"folder:{photos}"), 16, 0, None, Store(None), lambda done: None
     )
     train = images[images.positions("train")].astype("float32")
     model = run.model

@@ -95,6 +95,18 @@ def test_deeper_features_come_from_stored_shallower_ones(make, deeper):
     assert {table["depth"] for table in features.store.tables()} == {2, deeper}
 
 
+def test_a_name_that_is_also_a_value_hides_nothing():
+    """Two networks that differ in an activation only, with layers called like it."""
+
+    def network(activation):
+        inputs = keras.Input((4,))
+        outputs = keras.layers.Activation(activation, name=activation)(inputs)
+        return keras.Model(inputs, outputs)
+
+    assert model_digest(network("relu")) == model_digest(network("relu"))
+    assert model_digest(network("relu")) != model_digest(network("tanh"))
+
+
 def test_a_changed_weight_or_depth_finds_nothing_wrong(make):
     features, images = make("store")
     first = features.fetch(3, {"train": images})["train"]

@@ -6,18 +6,18 @@ import pathlib
 import tempfile
 import zipfile
 
-from tl_strategies.data.cache import written_aside
+from tl_strategies.data.cache import cache_directory, written_aside
 
 ARCHIVE = pathlib.Path(__file__).parent / "assets" / "clipart.zip"
 
 
-def unpack_clipart(cache: pathlib.Path) -> pathlib.Path:
-    """The folder of the images, unpacked at first use below a cache directory.
+def unpack_clipart() -> pathlib.Path:
+    """The folder of the images, unpacked at first use below the user's cache directory.
 
     Where that cannot be written to, the system's directory for temporary files takes its place.
     """
     digest = hashlib.sha256(ARCHIVE.read_bytes()).hexdigest()[:12]
-    target = cache / "datasets" / f"clipart-{digest}"
+    target = cache_directory() / "datasets" / f"clipart-{digest}"
     if not target.is_dir():
         try:
             _unpack(target)

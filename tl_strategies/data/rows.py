@@ -27,6 +27,29 @@ class LazyRows:
         return self.compute(np.asarray(rows))
 
 
+def joined(arrays: Sequence["np.ndarray | LazyRows"]) -> LazyRows:
+    """Arrays of rows of one shape, one after the other."""
+    starts = np.cumsum([0, *(array.shape[0] for array in arrays)])
+    shape, dtype = (int(starts[-1]), *arrays[0].shape[1:]), arrays[0].dtype
+
+    def compute(rows: np.ndarray) -> np.ndarray:
+        out = np.empty((len(rows), *shape[1:]), dtype)
+        for array, start, stop in zip(arrays, starts, starts[1:], strict=False):
+            inside = (start <= rows) & (rows < stop)
+            if inside.any():
+                out[inside] = array[rows[inside] - start]
+        return out
+
+    return LazyRows(compute, shape, dtype)
+
+
+def sliced(array: "np.ndarray | LazyRows", start: int, stop: int) -> "np.ndarray | LazyRows":
+    """The rows from `start` up to `stop`."""
+    if isinstance(array, np.ndarray):
+        return array[start:stop]
+    return LazyRows(lambda rows: array[rows + start], (stop - start, *array.shape[1:]), array.dtype)
+
+
 class RowFile:
     """An open file of rows, one after the other."""
 

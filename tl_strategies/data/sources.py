@@ -13,19 +13,18 @@ SOURCES = {
 }
 
 
-def list_dataset(dataset: str, cache: pathlib.Path) -> Listing:
+def list_dataset(dataset: str) -> Listing:
     """The images and labels that a `--dataset` names.
 
     Args:
         dataset: "clipart" or "folder:PATH".
-        cache: directory that bundled data is unpacked to.
 
     Raises:
         UsageError: there is no such source, or it is not as it must be.
     """
     kind, _, argument = dataset.partition(":")
     if kind == "clipart" and not argument:
-        return list_folder(unpack_clipart(cache), source="clipart")
+        return list_folder(unpack_clipart(), source="clipart")
     if kind == "folder" and argument:
         return list_folder(argument, source=dataset)
     if pathlib.Path(dataset).is_dir():

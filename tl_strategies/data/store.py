@@ -106,7 +106,7 @@ class Store:
                         f"Received: {error}."
                     ) from error
                 print(f"going on without the store: {error}", flush=True)
-                return self._hold(keys, shape, dtype, compute)
+                return self._hold(keys, shape, dtype, compute, table)
         table.touch()
         return self._read(table, keys, status)
 
@@ -129,9 +129,11 @@ class Store:
         return sorted((Table(path, (), "u1").describe() for path in paths), key=lambda t: t["used"])
 
     def clear(self) -> None:
-        """Delete all tables."""
-        for table in self.tables():
-            shutil.rmtree(self.directory / table["table"], ignore_errors=True)
+        """Delete all tables but those that a process is adding to."""
+        for entry in self.tables():
+            table = Table(self.directory / entry["table"], (), "u1")
+            with contextlib.suppress(OSError), table.lock(wait=False):
+                table.delete()
 
     def _table(self, what: dict[str, Any], shape: tuple[int, ...], dtype: str) -> Table:
         text = json.dumps({**what, "shape": shape, "dtype": dtype}, sort_keys=True)
@@ -144,14 +146,25 @@ class Store:
         Raises:
             _NoStoreError: it cannot be stored.
         """
-        failed = []
+        failed, written = [], set()
+
+        def rows(missing: np.ndarray) -> Iterator[tuple[bytes, np.ndarray]]:
+            try:
+                for position, value in compute(missing):
+                    written.add(keys[position])
+                    yield keys[position], value
+            except OSError as error:  # of the computation, not of the disk
+                failed.append(error)
+                raise
+
         try:
             with table.lock():
                 missing = _missing(keys, table)  # another process may have been faster
                 missing = self._make_room(table, keys, missing)
                 if len(missing):
-                    rows = _watched(compute(missing), failed)
-                    table.append(((keys[position], value) for position, value in rows), info)
+                    table.append(rows(missing), info)
+                if written - table.find(keys).keys():
+                    raise OSError("what was written cannot be read")
         except OSError as error:
             if failed:
                 raise
@@ -194,21 +207,30 @@ class Store:
             return entry
         array = np.zeros(shape, table.dtype)
         present = np.setdiff1d(np.arange(len(keys)), absent)
-        array[present] = entry.array[present]
+        for rows in np.array_split(present, 1 + len(present) // 256):
+            array[rows] = entry.array[rows]
         return dataclasses.replace(entry, array=array)
 
     def _hold(
-        self, keys: np.ndarray, shape: tuple[int, ...], dtype: str, compute: Compute
+        self,
+        keys: np.ndarray,
+        shape: tuple[int, ...],
+        dtype: str,
+        compute: Compute,
+        table: Table | None = None,
     ) -> Entry | None:
-        """Rows in memory, where they are small enough."""
+        """Rows in memory, where they are small enough; those that a table has are read."""
         if len(keys) * math.prod(shape) * np.dtype(dtype).itemsize > self.in_memory:
             return None
         array = np.zeros((len(keys), *shape), dtype)
         absent = set(range(len(keys)))
-        for position, value in compute(np.arange(len(keys))):
+        if table is not None:
+            found = self._read(table, keys, "off")
+            array, absent = found.array, set(found.absent)
+        for position, value in compute(np.array(sorted(absent), dtype=int)):
             array[position] = value
             absent.remove(position)
-        return Entry(array, "off", tuple(absent))
+        return Entry(array, "off", tuple(sorted(absent)))
 
 
 class _NoStoreError(Exception):
@@ -222,15 +244,6 @@ def _missing(keys: np.ndarray, table: Table) -> np.ndarray:
     return np.sort([at for key, at in zip(unique, first, strict=True) if key not in places]).astype(
         int
     )
-
-
-def _watched(rows: Iterable, failed: list) -> Iterator:
-    """The same rows; an error of the computation is noted, to tell it from one of the disk."""
-    try:
-        yield from rows
-    except Exception as error:
-        failed.append(error)
-        raise
 
 
 def _gigabytes(count: int) -> str:

@@ -50,10 +50,12 @@ class Table:
         A chunk with a wrong row is deleted, where that is possible.
         """
         wanted = set(keys) - self._verified.keys()
-        for chunk in self.path.glob("chunk-*") if wanted else ():
+        for chunk in self._chunks() if wanted else ():
             try:
                 found = self._read_chunk(chunk, wanted)
-            except (OSError, ValueError):
+            except OSError:  # not there any more, or not to be opened now
+                continue
+            except Exception:  # NumPy raises many kinds when an index is not one
                 print(f"a damaged part of the store is computed again: {chunk}", flush=True)
                 shutil.rmtree(chunk, ignore_errors=True)
                 continue
@@ -62,6 +64,8 @@ class Table:
         return {key: self._verified[key] for key in keys if key in self._verified}
 
     def _read_chunk(self, chunk: pathlib.Path, wanted: set[bytes]) -> dict:
+        if not (chunk / "index.npy").is_file() and chunk.is_dir():
+            raise ValueError("no index")
         index = np.load(chunk / "index.npy")
         if index.dtype != INDEX:
             raise ValueError("not an index")
@@ -75,6 +79,12 @@ class Table:
                     raise ValueError("a row is not what was written")
                 found[key] = file, offset
         return found
+
+    def _chunks(self) -> list[pathlib.Path]:
+        try:
+            return [path for path in self.path.iterdir() if path.name.startswith("chunk-")]
+        except OSError:  # it may be evicted at any time
+            return []
 
     def append(self, rows: Iterable[tuple[bytes, np.ndarray]], info: dict[str, Any]) -> None:
         """Write rows as they come. The lock must be held.
@@ -132,12 +142,10 @@ class Table:
 
     def describe(self) -> dict[str, Any]:
         """What the table holds: its info, its rows and bytes, and when it was used (Unix time)."""
-        chunks = [chunk for chunk in self.path.glob("chunk-*/rows.bin") if chunk.is_file()]
-        size = sum(chunk.stat().st_size for chunk in chunks)
-        try:
-            info = json.loads((self.path / "table.json").read_text())
+        size, used, info = 0, 0.0, {}
+        with contextlib.suppress(OSError, ValueError):  # it may be evicted at any time
+            size = sum((chunk / "rows.bin").stat().st_size for chunk in self._chunks())
             used = (self.path / "table.json").stat().st_mtime
-        except (OSError, ValueError):
-            info, used = {}, 0.0
-        info["rows"] = size // info.pop("row_bytes", 1)
-        return {**info, "bytes": size, "used": used, "table": self.path.name}
+            info = dict(json.loads((self.path / "table.json").read_text()))
+        rows = size // (info.get("row_bytes") or 1)
+        return {**info, "rows": rows, "bytes": size, "used": used, "table": self.path.name}

@@ -112,11 +112,10 @@ def set_precision(model: keras.Model, precision: str) -> None:
 
 
 def _set_dropout(leaf: keras.layers.Layer, active: bool) -> None:
-    for name in ("rate", "drop_path_rate"):
-        if hasattr(leaf, "seed_generator") and hasattr(leaf, name):
-            if not hasattr(leaf, "rate_when_trained"):
-                leaf.rate_when_trained = getattr(leaf, name)
-            setattr(leaf, name, leaf.rate_when_trained if active else 0.0)
+    if hasattr(leaf, "seed_generator") and hasattr(leaf, "rate"):
+        if not hasattr(leaf, "rate_when_trained"):
+            leaf.rate_when_trained = leaf.rate
+        leaf.rate = leaf.rate_when_trained if active else 0.0
 
 
 def plain_model(model: keras.Model) -> keras.Model:

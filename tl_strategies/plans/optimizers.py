@@ -64,6 +64,8 @@ def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimize
     return UnitRateOptimizer
 
 
+# Their state belongs to all variables at once, or has no path of its own.
+STARTS_ANEW = ("adafactor", "nadam")
 _CLASSES = {key: _for_transfer(getattr(keras.optimizers, name)) for key, name in OPTIMIZERS.items()}
 
 
@@ -112,13 +114,15 @@ def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
 def carry_state(old: keras.optimizers.Optimizer, new: keras.optimizers.Optimizer) -> None:
     """Give a built optimizer the slots, and the ages, of the variables that an old one trained.
 
-    They are found by their paths. Adafactor's are not unique: it starts anew.
+    They are found by their paths.
     """
+    if old is not inner(old):
+        new.dynamic_scale.assign(old.dynamic_scale)
     old, new = inner(old), inner(new)
+    if old.name in STARTS_ANEW:
+        return
     own = {id(v) for v in (new._iterations, new.ages, new._learning_rate)}
     values = {variable.path: variable for variable in old.variables}
-    if len(values) < len(old.variables):
-        return
     for variable in new.variables:
         source = values.get(variable.path)
         if id(variable) not in own and source is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import pathlib
 from typing import Any
 
@@ -40,6 +41,7 @@ class Progress:
 
     def note(self, accuracy: float, loss: float) -> bool:
         """Take note of an epoch; is it the run's best: more accurate, or so at a lower loss?"""
+        loss = loss if math.isfinite(loss) else math.inf
         score = [accuracy, -loss]
         self.stale += 1
         if score > self.phase_best:

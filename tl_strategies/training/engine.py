@@ -7,41 +7,27 @@ import time
 import keras
 import numpy as np
 
-from tl_strategies.backbones.surgery import unit_layers
-from tl_strategies.backbones.units import Unit
-from tl_strategies.plans.model import set_trainable, variable_multipliers
-from tl_strategies.plans.optimizers import carry_state, inner, make_optimizer
-from tl_strategies.plans.plan import Phase, Plan
-from tl_strategies.plans.schedules import Schedule
+from tl_strategies.plans.model import set_trainable
+from tl_strategies.plans.optimizers import carry_state, inner
 from tl_strategies.tracking.figures import figure_pixels, range_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
-from tl_strategies.training.batches import (
-    batch_count,
-    class_weights,
-    evaluation_batches,
-    one_hot,
-    training_batches,
-)
+from tl_strategies.training.batches import batch_count
 from tl_strategies.training.checkpoint import Checkpoint, Progress
 from tl_strategies.training.features import Features
-from tl_strategies.training.inputs import Inputs, augmented_inputs, part_inputs
+from tl_strategies.training.inputs import fitted_inputs
 from tl_strategies.training.linear import PENALTIES, fit_linear
+from tl_strategies.training.phase import PhaseTraining, pretrained_values
 from tl_strategies.training.range_test import STEPS, range_test
 from tl_strategies.training.settings import Settings
-
-KEPT_VIEWS = 4  # of each training image, where features are stored
 
 
 @dataclasses.dataclass
 class Engine:
-    """Trains the model of a plan.
+    """Trains the model of a plan; its weights end as the best of the run.
 
     Attributes:
-        model: from images to probabilities, flat; its weights end as the best of the run.
-        plan: what is trained.
-        units: of the backbone.
-        features: of the model.
+        features: of the model, which they hold together with its plan.
         settings: of the run.
         checkpoint: of the run.
         tracker: gets every epoch's metrics.
@@ -50,9 +36,6 @@ class Engine:
         optimizer: of the last phase.
     """
 
-    model: keras.Model
-    plan: Plan
-    units: list[Unit]
     features: Features
     settings: Settings
     checkpoint: Checkpoint
@@ -63,12 +46,13 @@ class Engine:
 
     def train(self) -> None:
         """Run all phases, or what is left of them; or fit the classifier on the codes."""
-        if not self.plan.phases:
+        features, phases = self.features, self.features.plan.phases
+        set_trainable(features.model, features.plan, features.units, None)
+        if not phases:
             self._fit_linear()
             return
-        lowest = min(phase.trainable_from for phase in self.plan.phases)
-        trained = self.features.cut(lowest - 1)[1]
-        anchors = self._anchors()
+        trained = features.cut(min(phase.trainable_from for phase in phases) - 1)[1]
+        anchors = pretrained_values(features)
         self.progress, state = self.checkpoint.load() or (self.progress, [])
         progress = self.progress
         self.earlier = progress.seconds
@@ -76,66 +60,40 @@ class Engine:
             _assign(trained.variables, state[: len(trained.variables)])
         else:
             self._prefetch()
-        for index in range(progress.phase, len(self.plan.phases)):
+        for index in range(progress.phase, len(phases)):
             if index > progress.phase:
                 progress.start_phase(index)
                 state = []
-            self._run_phase(self.plan.phases[index], trained, anchors, state)
+            self._run_phase(
+                PhaseTraining(phases[index], features, self.settings, anchors), trained, state
+            )
         _assign(trained.variables, self.checkpoint.load_best(progress))
 
     def _prefetch(self) -> None:
         """Features of all phases that start from untrained ones, each depth from the one below."""
-        depths, lowest = set(), len(self.plan.units) + 2
-        for phase in self.plan.phases:
+        depths, lowest = set(), len(self.features.units) + 1
+        for phase in self.features.plan.phases:
             if phase.trainable_from <= lowest:
                 depths.add(phase.trainable_from - 1)
             lowest = min(lowest, phase.trainable_from)
-        if self.features.store.directory is not None:
-            set_trainable(self.model, self.plan, self.units, None)
-            for depth in sorted(depths - {0}):
-                self.features.fetch(depth, self._inputs(depth))
+        kept = sorted(filter(self.features.kept, depths))
+        for depth in kept if len(kept) > 1 else ():
+            inputs = fitted_inputs(self.features.images, self.settings, kept=True)
+            self.features.fetch(depth, inputs)
+            if depth not in self.features.entries:  # the store does not take them
+                break
 
-    def _run_phase(self, phase: Phase, trained: keras.Model, anchors: dict, state: list) -> None:
+    def _run_phase(self, training: PhaseTraining, trained: keras.Model, state: list) -> None:
         """Train a phase from where it stands; `state` is that of an interrupted one."""
         settings, progress = self.settings, self.progress
-        before = sum(earlier.epochs for earlier in self.plan.phases[: progress.phase])
-        epochs = range(before + progress.epoch, before + phase.epochs)
-        set_trainable(self.model, self.plan, self.units, phase)
-        suffix = self.features.cut(phase.trainable_from - 1)[1]
-        inputs = self._inputs(phase.trainable_from - 1)
-        arrays = self.features.fetch(phase.trainable_from - 1, inputs)
-        count = self.plan.head.labels
-        targets = {part: one_hot(given.labels, count) for part, given in inputs.items()}
-        weights = class_weights(inputs["train"].labels, settings.class_weight)
-
-        def batches(epochs: range):
-            return training_batches(
-                *(arrays["train"], inputs["train"], targets["train"], weights),
-                *(settings.batch_size, settings.seed, epochs),
-            )
-
-        def compile_with(rate) -> None:
-            optimizer = make_optimizer(
-                settings.optimizer,
-                rate,
-                variable_multipliers(self.model, self.plan, self.units),
-                settings.weight_decay,
-                anchors,
-                self.plan.l2_sp,
-                settings.precision == "mixed_float16",
-            )
-            loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-            suffix.compile(optimizer, loss, metrics=["accuracy"], auto_scale_loss=False)
-            optimizer.build(suffix.trainable_variables)
-
-        steps = batch_count(inputs["train"].images, settings.batch_size)
+        before = sum(phase.epochs for phase in training.plan.phases[: progress.phase])
+        epochs = range(before + progress.epoch, before + training.phase.epochs)
         if progress.learning_rate is None:
             progress.learning_rate = settings.learning_rate
             if settings.learning_rate == "auto":
-                progress.learning_rate = self._find_rate(
-                    suffix, compile_with, batches(range(batch_count(STEPS, steps)))
-                )
-        compile_with(self._rate(phase, steps, before))
+                progress.learning_rate = self._find_rate(training)
+        training.compile(training.rate(progress.learning_rate, before))
+        suffix = training.suffix
         if self.optimizer is not None:
             carry_state(self.optimizer, suffix.optimizer)
         self.optimizer = suffix.optimizer
@@ -144,80 +102,43 @@ class Engine:
             _assign(variables, state)
         if epochs and not progress.stalled(settings.patience):
             suffix.fit(
-                batches(epochs),
-                validation_data=evaluation_batches(
-                    arrays["validation"], targets["validation"], settings.batch_size
-                ),
+                training.training(epochs),
+                validation_data=training.validation(),
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
-                steps_per_epoch=steps,
+                steps_per_epoch=training.steps,
                 shuffle=False,
                 callbacks=[_EpochEnd(self, trained, variables, before)],
                 verbose=1 if sys.stdout.isatty() else 2,
             )
 
-    def _rate(self, phase: Phase, steps: int, before: int) -> float | Schedule:
-        settings = self.settings
-        peak = self.progress.learning_rate
-        if settings.plateau:
-            return peak
-        shape = settings.schedule or "cosine"
-        if settings.schedule_over == "phase":
-            return Schedule(peak, steps * phase.epochs, shape, settings.warmup)
-        total = steps * sum(phase.epochs for phase in self.plan.phases)
-        return Schedule(peak, total, shape, settings.warmup, first_step=steps * before)
-
-    def _find_rate(self, suffix: keras.Model, compile_with, batches) -> float:
+    def _find_rate(self, training: PhaseTraining) -> float:
         print("learning-rate range test", flush=True)
-        rates, losses, chosen = range_test(suffix, compile_with, batches)
+        batches = training.training(range(batch_count(STEPS, training.steps)))
+        rates, losses, chosen = range_test(training.suffix, training.compile, batches)
         print(f"learning rate {chosen:.3g}", flush=True)
         figure = range_figure(rates, losses, chosen)
         self.tracker.write_image("learning-rate range test", figure_pixels(figure))
         return chosen
 
-    def _inputs(self, depth: int) -> dict[str, Inputs]:
-        """Training and validation images, the former augmented where that is asked for."""
-        images, settings = self.features.images, self.settings
-        validation = part_inputs(images, "validation")
-        if settings.augment == "none":
-            return {"train": part_inputs(images, "train"), "validation": validation}
-        views = settings.views
-        if views is None:
-            anew = depth == 0 or self.features.store.directory is None
-            views = max(settings.epochs, 1) if anew else KEPT_VIEWS
-        train = augmented_inputs(images, settings.augment, views, settings.seed)
-        return {"train": train, "validation": validation}
-
-    def _anchors(self) -> dict[str, np.ndarray]:
-        """The pretrained weights of the units that are trained, for L2-SP."""
-        if not self.plan.l2_sp:
-            return {}
-        return {
-            weight.path: keras.ops.convert_to_numpy(weight)
-            for row, unit in zip(self.plan.units, self.units, strict=False)
-            if row.trainable and row.weights == "pretrained"
-            for leaf in unit_layers(self.model, unit)
-            for weight in leaf.trainable_weights
-        }
-
     def _fit_linear(self) -> None:
-        set_trainable(self.model, self.plan, self.units, None)
-        depth = len(self.plan.units)
-        inputs = self._inputs(depth)
-        arrays = self.features.fetch(depth, inputs)
-        codes = {part: np.array(array[np.arange(array.shape[0])]) for part, array in arrays.items()}
+        features = self.features
+        depth = len(features.plan.units)
+        inputs = fitted_inputs(features.images, self.settings, kept=features.kept(depth))
+        arrays = features.fetch(depth, inputs)
+        codes = {part: array[np.arange(array.shape[0])] for part, array in arrays.items()}
         start = time.perf_counter()
-        if self.plan.head.unit_length:
-            normalize = self.model.get_layer("head_unit_length")
+        if features.plan.head.unit_length:
+            normalize = features.model.get_layer("head_unit_length")
             codes = {part: np.asarray(normalize(array)) for part, array in codes.items()}
         kernel, bias, penalty = fit_linear(
-            self.plan.head.classifier,
+            features.plan.head.classifier,
             codes,
             {part: np.tile(given.labels, given.views) for part, given in inputs.items()},
             self.settings.seed,
             progress_bar(len(PENALTIES), "fits"),
         )
-        self.model.layers[-1].set_weights([kernel, bias])
+        features.model.layers[-1].set_weights([kernel, bias])
         self.progress.seconds = time.perf_counter() - start
         self.tracker.write_scalar("C", penalty)
 
@@ -242,7 +163,9 @@ class _EpochEnd(keras.callbacks.Callback):
         now = time.perf_counter()
         progress.seconds += now - self.started
         self.started = now
-        engine.tracker.write_epoch(epoch + 1, logs, inner(self.model.optimizer), engine.plan)
+        engine.tracker.write_epoch(
+            epoch + 1, logs, inner(self.model.optimizer), engine.features.plan
+        )
         if progress.note(logs["val_accuracy"], logs["val_loss"]):
             engine.checkpoint.save_best(progress, _values(self.trained.variables))
         if settings.plateau and progress.stale and progress.stale % settings.plateau == 0:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import Unit
 from tl_strategies.data.images import Images
-from tl_strategies.data.rows import LazyRows
+from tl_strategies.data.rows import LazyRows, joined, sliced
 from tl_strategies.data.store import Store
 from tl_strategies.plans.model import depth_tensor
 from tl_strategies.plans.plan import Plan
@@ -37,7 +37,7 @@ class Features:
         images: the data set.
         store: where features are kept; one without a directory computes them in every epoch.
         seconds: spent on computing and finding them.
-        entries: status and bytes of what is stored, by depth and part.
+        entries: status and bytes of what is stored, by depth.
     """
 
     model: keras.Model
@@ -46,7 +46,7 @@ class Features:
     images: Images
     store: Store
     seconds: float = 0.0
-    entries: dict[tuple[int, str], tuple[str, int]] = dataclasses.field(default_factory=dict)
+    entries: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
 
     @property
     def summary(self) -> dict[str, int | str]:
@@ -59,41 +59,49 @@ class Features:
         """Prefix and suffix where the first `depth` units are frozen."""
         return cut(self.model, self._tensor(depth))
 
+    def kept(self, depth: int) -> bool:
+        """Whether features at a depth are stored: there are some, and there is a store."""
+        return depth > 0 and self.store.directory is not None
+
     def fetch(self, depth: int, inputs: dict[str, Inputs]) -> dict[str, np.ndarray | LazyRows]:
         """The prefix's output for each row of each part; the inputs themselves at depth 0.
 
-        Features at a shallower depth that are stored are gone on from.
+        Where features at a shallower depth are stored, they are gone on from.
         """
         prefix = self.cut(depth)[0]
         if prefix is None:
-            return {part: part_inputs.array for part, part_inputs in inputs.items()}
+            return {part: given.array for part, given in inputs.items()}
         start = time.perf_counter()
-        what = self._what(prefix)
-        info = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
-        info["image_size"] = self.model.inputs[0].shape[1]
+        keys = np.concatenate([given.keys for given in inputs.values()])
+        source = joined([given.array for given in inputs.values()])
         shape = tuple(prefix.outputs[0].shape[1:])
         forward = make_forward(prefix)
-        arrays = {}
-        for part, given in inputs.items():
 
-            def compute(positions, part=part, given=given):
-                bar = progress_bar(len(positions), f"features of {part} images at depth {depth}")
-                nearest = self._nearest(depth, given.keys[positions])
-                source, onward = nearest or (given.array, forward)
-                rows = np.arange(len(positions)) if nearest else positions
-                for start, values in run_batches(onward, source, rows):
-                    yield from zip(positions[start : start + BATCH], values, strict=False)
-                    bar(start + len(values))
+        def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+            bar = progress_bar(len(positions), f"features at depth {depth}")
+            array, rows, onward = source, positions, forward
+            nearest = self._nearest(depth, keys[positions])
+            if nearest is not None:
+                array, onward = nearest
+                rows = np.arange(len(positions))
+            for first, values in run_batches(onward, array, rows):
+                yield from zip(positions[first : first + BATCH], values, strict=False)
+                bar(first + len(values))
 
-            entry = self.store.fetch(what, info, given.keys, shape, "float32", compute)
-            if entry is None:
-                arrays[part] = uncached(forward, given, shape)
-                continue
-            arrays[part] = entry.array
-            if entry.status != "off":
-                self.entries.setdefault((depth, part), (entry.status, entry.bytes))
+        info = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
+        info["image_size"] = self.model.inputs[0].shape[1]
+        entry = self.store.fetch(self._what(prefix), info, keys, shape, "float32", compute)
+        if entry is not None and entry.absent:
+            raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
+        array = uncached(forward, source, shape) if entry is None else entry.array
+        if entry is not None and entry.status != "off":
+            self.entries.setdefault(depth, (entry.status, entry.bytes))
+        ends = np.cumsum([len(given.keys) for given in inputs.values()])
         self.seconds += time.perf_counter() - start
-        return arrays
+        return {
+            part: sliced(array, end - len(given.keys), end)
+            for (part, given), end in zip(inputs.items(), ends, strict=True)
+        }
 
     def _tensor(self, depth: int) -> keras.KerasTensor | None:
         return depth_tensor(self.model, self.plan, self.units, depth)
@@ -103,15 +111,15 @@ class Features:
             "kind": "features",
             "prefix": model_digest(prefix),
             "images": self.images.decoding,
-            "versions": [tf.__version__, keras.__version__],
+            **computed_with(),
         }
 
     def _nearest(self, depth: int, keys: np.ndarray) -> tuple[LazyRows, Forward] | None:
         """The deepest stored features of these images below a depth, and the way from there."""
         depths = {
-            table["depth"]
+            table.get("depth")
             for table in self.store.tables()
-            if table.get("kind") == "features" and table["backbone"] == self.plan.backbone
+            if table.get("kind") == "features" and table.get("backbone") == self.plan.backbone
         }
         for shallower in sorted(depths & set(range(1, depth)), reverse=True):
             middle = self._tensor(shallower)
@@ -158,22 +166,41 @@ def _one_ahead(items: Iterable) -> Iterator:
             yield item
 
 
-def uncached(forward: Forward, inputs: Inputs, shape: tuple[int, ...]) -> LazyRows:
+def uncached(forward: Forward, array: LazyRows, shape: tuple[int, ...]) -> LazyRows:
     """Features that are computed each time."""
 
     def compute(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([values for _, values in run_batches(forward, inputs.array, rows)])
+        return np.concatenate([values for _, values in run_batches(forward, array, rows)])
 
-    return LazyRows(compute, (len(inputs.keys), *shape), "float32")
+    return LazyRows(compute, (array.shape[0], *shape), "float32")
+
+
+def computed_with() -> dict[str, object]:
+    """What else determines the values: versions, and the GPU where there is one."""
+    gpus = tf.config.list_physical_devices("GPU")
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
+    return {"versions": [tf.__version__, keras.__version__], "gpus": names}
 
 
 def model_digest(model: keras.Model) -> str:
     """Digest of a model's structure and weights, whatever its layers are called."""
-    config = json.dumps(model.get_config(), sort_keys=True, default=str)
-    names = {model.name: "model"}
-    names |= {layer.name: f"#{i}" for i, layer in enumerate(model.operations)}
-    for name, number in names.items():
-        config = config.replace(json.dumps(name), json.dumps(number))
+    numbers = {layer.name: f"#{i}" for i, layer in enumerate(model.operations)}
+    numbers[model.name] = "model"
+
+    def numbered(node):
+        """The same configuration with numbers in the place of names."""
+        if isinstance(node, dict):
+            return {
+                key: numbers.get(value, value) if key == "name" else numbered(value)
+                for key, value in node.items()
+            }
+        if isinstance(node, list | tuple):
+            if len(node) == 3 and isinstance(node[0], str) and isinstance(node[1], int):
+                return [numbers.get(node[0], node[0]), *node[1:]]  # a reference to an output
+            return [numbered(item) for item in node]
+        return node
+
+    config = json.dumps(numbered(model.get_config()), sort_keys=True, default=str)
     digest = hashlib.sha256(config.encode())
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())

@@ -8,6 +8,9 @@ import numpy as np
 from tl_strategies.data.augment import augment
 from tl_strategies.data.images import Images
 from tl_strategies.data.rows import LazyRows
+from tl_strategies.training.settings import Settings
+
+KEPT_VIEWS = 4  # of each training image, where features are stored and no count is given
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +35,21 @@ class Inputs:
         return len(self.labels)
 
 
+def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, Inputs]:
+    """Training and validation images, the former augmented where that is asked for.
+
+    Args:
+        images: the data set.
+        settings: of the run.
+        kept: whether their features are stored; if not, every epoch has a view of its own.
+    """
+    inputs = {part: part_inputs(images, part) for part in ("train", "validation")}
+    if settings.augment != "none":
+        views = settings.views or min(KEPT_VIEWS if kept else settings.epochs, settings.epochs)
+        inputs["train"] = _augmented(inputs["train"], settings.augment, views, settings.seed)
+    return inputs
+
+
 def part_inputs(images: Images, part: str) -> Inputs:
     """The images of a part, as they are."""
     positions = images.positions(part)
@@ -41,16 +59,13 @@ def part_inputs(images: Images, part: str) -> Inputs:
     return Inputs(array, images.keys[positions], images.listing.labels[positions], 1)
 
 
-def augmented_inputs(images: Images, policy: str, views: int, seed: int) -> Inputs:
-    """Seeded augmented views of the training images."""
-    plain = part_inputs(images, "train")
-    count = plain.images
+def _augmented(plain: Inputs, policy: str, views: int, seed: int) -> Inputs:
     keys = np.array(
         [_view_key(key, policy, seed, view) for view in range(views) for key in plain.keys], "S32"
     )
     array = LazyRows(
-        lambda rows: augment(policy, plain.array[rows % count], keys[rows]),
-        (views * count, *plain.array.shape[1:]),
+        lambda rows: augment(policy, plain.array[rows % plain.images], keys[rows]),
+        (len(keys), *plain.array.shape[1:]),
         "uint8",
     )
     return Inputs(array, keys, plain.labels, views)

@@ -1,7 +1,9 @@
 """A job: what a run will do, checked as far as it can be without decoding an image."""
 
+import contextlib
 import dataclasses
 import datetime
+import itertools
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -70,10 +72,9 @@ def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
     strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
     try:
         directory = check_writable("run_dir", _run_directory(settings))
-        cache = cache_directory(settings.cache_dir)
-        check_directory("cache_dir", cache)
-        listing = list_dataset(settings.dataset, cache)
-    except (PermissionError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
+        check_directory("cache_dir", cache_directory(settings.cache_dir))
+        listing = list_dataset(settings.dataset)
+    except (OSError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
         raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
     return Checked(settings, strategy, directory, listing)
 
@@ -102,25 +103,33 @@ def prepare(checked: Checked) -> Job:
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
 
 
+def claim(job: Job) -> Job:
+    """The job with a directory that no other run has, made now; one that was named is taken."""
+    if job.settings.run_dir is not None:
+        return job
+    for number in itertools.count(1):
+        name = job.directory.name if number == 1 else f"{job.directory.name}-{number}"
+        directory = job.directory.with_name(name)
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(parents=True)
+            return dataclasses.replace(job, directory=directory)
+    raise AssertionError("unreachable")
+
+
 def _run_directory(settings: Settings) -> pathlib.Path:
-    """The run's directory, checked to be free, or to hold what is to be resumed.
+    """The run's directory, checked to be free, or to be resumed.
 
     Raises:
-        UsageError: it holds a run already, or, with `resume`, none.
+        UsageError: it holds a run already.
     """
     if settings.run_dir is None:
         now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         depth = "" if settings.n is None else f"-n{settings.n}"
-        name = f"{now}-{settings.strategy.replace(':', '.')}{depth}"
-        taken = len(list(pathlib.Path("runs").glob(f"{name}*")))
-        return pathlib.Path("runs") / (f"{name}-{taken + 1}" if taken else name)
+        return pathlib.Path("runs") / f"{now}-{settings.strategy.replace(':', '.')}{depth}"
     directory = pathlib.Path(settings.run_dir).expanduser()
-    holds_run = (directory / "plan.json").is_file()
-    if holds_run and not settings.resume:
+    if (directory / "plan.json").is_file() and not settings.resume:
         raise UsageError(
             f"--run_dir must not hold a run yet. Received: {directory}. Go on with it by --resume, "
             "or name another directory."
         )
-    if settings.resume and not holds_run:
-        raise UsageError(f"--resume must name a run. Received: --run_dir {directory}, with none.")
     return directory

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import re
 import time
 from typing import Any
 
@@ -19,7 +20,7 @@ from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.split import split_csv
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
-from tl_strategies.plans.model import build_model, plain_model, set_precision
+from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy
 from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
@@ -35,7 +36,7 @@ from tl_strategies.training.evaluate import (
     score,
 )
 from tl_strategies.training.features import Features
-from tl_strategies.training.job import Job, check, prepare
+from tl_strategies.training.job import Job, check, claim, prepare
 from tl_strategies.training.memory import keep_freed_memory
 from tl_strategies.training.settings import Settings, to_toml
 from tl_strategies.training.statistics import adapt_statistics
@@ -92,7 +93,8 @@ def fit(strategy: str | Strategy = "partial", n: int | str | None = None, **sett
         checked = Settings(strategy=name, n=n, **settings)
     except TypeError as error:
         raise UsageError(f"tl.fit must get the flags of tl-run. Received: {error}") from error
-    return run(prepare(check(checked, strategy if isinstance(strategy, Strategy) else None)))
+    given = strategy if isinstance(strategy, Strategy) else None
+    return run(claim(prepare(check(checked, given))))
 
 
 def run(job: Job) -> Run:
@@ -130,9 +132,9 @@ def run(job: Job) -> Run:
     tracker.write_settings(settings.to_config(), job.plan)
     checkpoint = Checkpoint(directory / "checkpoints")
     features = Features(model, job.plan, job.units, images, store)
-    engine = Engine(model, job.plan, job.units, features, settings, checkpoint, tracker)
+    engine = Engine(features, settings, checkpoint, tracker)
     engine.train()
-    trainable = sum(weight.shape.num_elements() for weight in model.trainable_weights)
+    trainable = _trainable(model, job)
     with written_aside(directory / "model.keras") as aside:
         plain_model(model).save(aside)
     evaluation = _evaluate(directory, images, tracker)
@@ -168,13 +170,22 @@ def _stores(settings: Settings) -> dict[str, Store]:
     return {"images": store, "features": store}
 
 
+def _trainable(model: keras.Model, job: Job) -> int:
+    """How many parameters some phase trains."""
+    weights = {}
+    for phase in job.plan.phases or (None,):
+        set_trainable(model, job.plan, job.units, phase)
+        weights |= {id(weight): weight for weight in model.trainable_weights}
+    return sum(weight.shape.num_elements() for weight in weights.values())
+
+
 def _finished(directory: pathlib.Path) -> Run:
     metrics = json.loads((directory / "metrics.json").read_text())
     return Run(directory, metrics, Plan.from_json((directory / "plan.json").read_text()))
 
 
 def _planned(job: Job) -> dict[str, str]:
-    """The files that are known before an image is decoded; plan.json, which marks a run, last."""
+    """The files that are known before an image is decoded; plan.json marks a run."""
     return {
         "config.toml": to_toml(job.settings.to_config()),
         "labels.txt": "".join(f"{name}\n" for name in job.listing.task.names),
@@ -190,12 +201,17 @@ def _check_same(job: Job, files: dict[str, str]) -> None:
     """
     for name, text in files.items():
         path = job.directory / name
-        if path.is_file() and read_text(path) != text:
+        if path.is_file() and _that_matters(read_text(path)) != _that_matters(text):
             raise UsageError(
                 f"--resume must come with the settings and the data of the run in {job.directory}. "
                 f"Received: others; {name} differs. `tl-run --config "
                 f"{job.directory / 'config.toml'}` gives its settings."
             )
+
+
+def _that_matters(text: str) -> list[str]:
+    """The lines, but for where features are kept: results do not depend on that."""
+    return [line for line in text.splitlines() if not re.match("cache_(dir|limit) =", line)]
 
 
 def _write_beginning(job: Job, images: Images) -> None:

@@ -87,7 +87,7 @@ class Settings:
     cache_dir: str | None = _setting(None, "where features are kept; default: the user's cache")
     cache_limit: float = _setting(20.0, "gigabytes kept; the least recently used make room")
     run_dir: str | None = _setting(None, "where the run is written; default: a new one below runs/")
-    resume: bool = _setting(False, "go on with the run in --run_dir")
+    resume: bool = _setting(False, "go on with the run in --run_dir, or begin it")
 
     def __post_init__(self):
         for name in ("option", "plugin"):
@@ -103,7 +103,8 @@ class Settings:
         counts = ("epochs", "batch_size", "limit", "image_size", "views", "plateau", "patience")
         for name in (*counts, "seed"):
             value = getattr(self, name)
-            whole = value is None or (isinstance(value, int) and not isinstance(value, bool))
+            unset = value is None and getattr(type(self), name) is None
+            whole = unset or (isinstance(value, int) and not isinstance(value, bool))
             _require(name, whole, "a whole number", value)
         for name in counts:
             value = getattr(self, name)

@@ -15,7 +15,7 @@ from tl_strategies.data.store import Store
 from tl_strategies.plans.model import set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.features import BATCH, model_digest
+from tl_strategies.training.features import BATCH, computed_with, model_digest
 from tl_strategies.training.inputs import part_inputs
 
 
@@ -56,6 +56,7 @@ def adapt_statistics(
             yield position, _batch_statistics(backbone, chosen, statistics, batches)
 
     what = {"kind": "statistics", "model": model_digest(backbone), "images": images.decoding}
+    what |= computed_with()
     key = hashlib.blake2b(b"".join(inputs.keys[order]), digest_size=16).hexdigest()
     info = {"kind": "statistics", "backbone": plan.backbone}
     size = sum(weight.shape[0] for weight in statistics)
@@ -66,7 +67,7 @@ def adapt_statistics(
         weight.assign(value)
 
 
-def _batches(array, order: np.ndarray) -> list:
+def _batches(array, order: np.ndarray) -> Iterator[np.ndarray]:
     count = max(1, len(order) // BATCH)
     bar = progress_bar(count, "statistics of training images")
     for i, rows in enumerate(np.resize(order, (count, BATCH))):

@@ -1,0 +1,111 @@
+"""One phase of training: its suffix, its data and its optimizer."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from tl_strategies.backbones.surgery import unit_layers
+from tl_strategies.plans.model import set_trainable, variable_multipliers
+from tl_strategies.plans.optimizers import make_optimizer
+from tl_strategies.plans.plan import Phase
+from tl_strategies.plans.schedules import Schedule
+from tl_strategies.training.batches import (
+    batch_count,
+    class_weights,
+    evaluation_batches,
+    one_hot,
+    training_batches,
+)
+from tl_strategies.training.features import Features
+from tl_strategies.training.inputs import fitted_inputs
+from tl_strategies.training.settings import Settings
+
+
+class PhaseTraining:
+    """What `fit` needs for a phase.
+
+    Args:
+        phase: sets which units are trained.
+        features: of the model.
+        settings: of the run.
+        anchors: see `pretrained_values`.
+
+    Attributes:
+        suffix: the model that is trained, from features to probabilities.
+        steps: how many batches an epoch has.
+    """
+
+    def __init__(
+        self, phase: Phase, features: Features, settings: Settings, anchors: dict[str, np.ndarray]
+    ):
+        self.phase = phase
+        self.settings = settings
+        self.anchors = anchors
+        self.plan = features.plan
+        set_trainable(features.model, features.plan, features.units, phase)
+        self.multipliers = variable_multipliers(features.model, features.plan, features.units)
+        depth = phase.trainable_from - 1
+        self.suffix = features.cut(depth)[1]
+        self.inputs = fitted_inputs(features.images, settings, kept=features.kept(depth))
+        self.arrays = features.fetch(depth, self.inputs)
+        self.steps = batch_count(self.inputs["train"].images, settings.batch_size)
+
+    def training(self, epochs: range) -> tf.data.Dataset:
+        """The training batches of some epochs."""
+        given = self.inputs["train"]
+        weights = class_weights(given.labels, self.settings.class_weight)
+        return training_batches(
+            *(self.arrays["train"], given, self._targets("train"), weights),
+            *(self.settings.batch_size, self.settings.seed, epochs),
+        )
+
+    def validation(self) -> tf.data.Dataset:
+        """The validation images once."""
+        return evaluation_batches(
+            self.arrays["validation"], self._targets("validation"), self.settings.batch_size
+        )
+
+    def compile(self, rate: float | keras.optimizers.schedules.LearningRateSchedule) -> None:
+        """Give the suffix a new optimizer, already built."""
+        settings = self.settings
+        optimizer = make_optimizer(
+            settings.optimizer,
+            rate,
+            self.multipliers,
+            settings.weight_decay,
+            self.anchors,
+            self.plan.l2_sp,
+            scale_loss=settings.precision == "mixed_float16",
+        )
+        loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+        self.suffix.compile(optimizer, loss, metrics=["accuracy"], auto_scale_loss=False)
+        optimizer.build(self.suffix.trainable_variables)
+
+    def rate(self, peak: float, before: int) -> float | Schedule:
+        """The learning rate; `before` epochs of earlier phases lie behind."""
+        settings = self.settings
+        if settings.plateau:
+            return peak
+        epochs = self.phase.epochs
+        if settings.schedule_over == "run":
+            epochs = sum(phase.epochs for phase in self.plan.phases)
+        else:
+            before = 0
+        shape = settings.schedule or "cosine"
+        return Schedule(peak, self.steps * epochs, shape, settings.warmup, self.steps * before)
+
+    def _targets(self, part: str) -> np.ndarray:
+        return one_hot(self.inputs[part].labels, self.plan.head.labels)
+
+
+def pretrained_values(features: Features) -> dict[str, np.ndarray]:
+    """The pretrained weights that are trained, by path, for L2-SP; none where it is not used."""
+    if not features.plan.l2_sp:
+        return {}
+    return {
+        weight.path: keras.ops.convert_to_numpy(weight)
+        for row, unit in zip(features.plan.units, features.units, strict=False)
+        if row.trainable and row.weights == "pretrained"
+        for leaf in unit_layers(features.model, unit)
+        for weight in leaf.weights
+    }
