@@ -52,7 +52,7 @@ class Counted:
 
     def __init__(self, images):
         self.images = images
-        self.shape = images.shape
+        self.shape, self.dtype = images.shape, images.dtype
         self.asked = 0
 
     def __getitem__(self, rows):

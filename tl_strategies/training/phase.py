@@ -103,7 +103,7 @@ def pretrained_values(features: Features) -> dict[str, np.ndarray]:
     if not features.plan.l2_sp:
         return {}
     return {
-        weight.path: keras.ops.convert_to_numpy(weight)
+        weight.path: np.array(weight.numpy())  # a copy: the other is written to by training
         for row, unit in zip(features.plan.units, features.units, strict=False)
         if row.trainable and row.weights == "pretrained"
         for leaf in unit_layers(features.model, unit)

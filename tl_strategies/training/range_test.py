@@ -26,7 +26,7 @@ def range_test(
     Returns:
         rates tried, smoothed losses at these, and a tenth of the rate at which the loss is lowest.
     """
-    before = [variable.numpy() for variable in suffix.variables]
+    before = [np.array(variable.numpy()) for variable in suffix.variables]
     growth = HIGHEST / LOWEST
     compile_with(keras.optimizers.schedules.ExponentialDecay(LOWEST, STEPS - 1, growth))
     rates, losses, average = [], [], 0.0
