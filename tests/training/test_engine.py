@@ -200,7 +200,7 @@ def test_adapted_statistics_are_those_of_the_images(settings, photos):
     stem = keras.Model(model.inputs[0], model.get_layer("stem_conv").output)
     out = np.asarray(stem(train))
     bn = model.get_layer("stem_bn")
-    # A batch of 32 holds all 30 images, two of them twice.
+    # The one batch holds all 30 images, some of them twice.
     np.testing.assert_allclose(bn.moving_mean, out.mean(axis=(0, 1, 2)), atol=0.02)
     np.testing.assert_allclose(bn.moving_variance, out.var(axis=(0, 1, 2)), rtol=0.1)
 

@@ -9,6 +9,7 @@ import pytest
 import tl_strategies as tl
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import find_units, unit_output
+from tl_strategies.backbones.zoo import load_backbone
 from tl_strategies.data.store import Store
 from tl_strategies.plans.model import build_model, set_trainable
 from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
@@ -28,6 +29,19 @@ def test_a_row_does_not_depend_on_its_neighbours():
         some = np.concatenate([out for _, out in run_batches(prefix, images, rows)])
         np.testing.assert_array_equal(some, whole[rows])
     assert len(whole) == 40
+
+
+@pytest.mark.parametrize("depth", [3, 9, 18])
+def test_a_place_in_the_batch_changes_no_bit(depth):
+    """Of the real network, whose matrix products leave a rest with most batch sizes."""
+    backbone = load_backbone("efficientnet_lite0")
+    forward = make_forward(cut(backbone, unit_output(backbone, find_units(backbone)[depth - 1]))[0])
+    images = np.random.default_rng(0).integers(0, 255, (100, 128, 128, 3)).astype("uint8")
+    whole = np.concatenate([out for _, out in run_batches(forward, images, np.arange(100))])
+    for seed, count in enumerate((32, 9, 50)):
+        rows = np.random.default_rng(seed).permutation(100)[:count]
+        some = np.concatenate([out for _, out in run_batches(forward, images, rows)])
+        np.testing.assert_array_equal(some, whole[rows])
 
 
 def test_digests_see_weights_structure_and_depth_but_not_names():
@@ -116,4 +130,5 @@ def test_a_changed_weight_or_depth_finds_nothing_wrong(make):
     second = features.fetch(3, {"train": images})["train"]
     assert not np.array_equal(first, second)
     forward = make_forward(features.cut(3)[0])
-    np.testing.assert_array_equal(second[:32], forward(images.array.images[:32]))
+    batches = run_batches(forward, images.array, np.arange(70))
+    np.testing.assert_array_equal(second, np.concatenate([values for _, values in batches]))
