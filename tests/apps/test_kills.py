@@ -13,6 +13,7 @@ import time
 import keras
 import numpy as np
 import pytest
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from tests.conftest import draw
 from tl_strategies.testing import tiny_backbone
@@ -103,6 +104,9 @@ def test_kills(arguments, start, tmp_path, count):
         killed = keras.models.load_model(run / "model.keras").get_weights()
         assert all(np.array_equal(*pair) for pair in zip(weights, killed, strict=True))
         assert not [path for path in run.rglob(".*") if path.is_file()]
+        events = EventAccumulator(str(run / "train")).Reload()
+        steps = [event.step for event in events.Tensors("epoch/loss")]
+        assert steps == list(range(1, 31))
         assert (run / "predictions.csv").read_text() == (whole / "predictions.csv").read_text()
     again = start(arguments, tmp_path / "again", cache)
     ends_well(again)

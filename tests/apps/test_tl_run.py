@@ -2,9 +2,13 @@
 
 import json
 import pathlib
+import re
 import resource
+import shlex
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -104,8 +108,6 @@ def test_a_directory_that_cannot_be_written_to(capsys, tmp_path, monkeypatch):
     ],
 )
 def test_errors_in_a_config(capsys, tmp_path, text, message):
-    import re
-
     (tmp_path / "mine.toml").write_text(text)
     error = fails(capsys, "--config", tmp_path / "mine.toml")
     assert re.search(message, error), error
@@ -218,6 +220,28 @@ def test_a_full_disk_is_said_and_the_run_goes_on_later(tmp_path, photos, tiny):
     assert "Traceback" not in full.stderr
     resumed = command("tl-run", *arguments, "--resume")
     assert resumed.returncode == 0, resumed.stderr
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path, photos, tiny):
+    arguments = ["--strategy", "full", "--dataset", f"folder:{photos}", "--backbone", tiny]
+    run = tmp_path / "my run"
+    process = subprocess.Popen(
+        [str(BIN / "tl-run"), *map(str, arguments), "--epochs", "300", "--run_dir", str(run)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not (run / "checkpoints" / "last.npz").is_file():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate()[1]
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    how = re.search("go on with: (.*)", error).group(1)
+    assert shlex.split(how)[-3:] == ["--run_dir", str(run), "--resume"]
+    shorter = [*shlex.split(how)[1:], "--dry_run"]
+    assert command("tl-run", *shorter).returncode == 0
 
 
 def test_the_cache_is_listed_and_cleared(tmp_path, photos, tiny, capsys):

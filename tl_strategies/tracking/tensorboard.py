@@ -1,12 +1,16 @@
 """What a run tells TensorBoard: scalars, learning rates, settings as HParams, the plan, figures."""
 
+import functools
 import pathlib
+import time
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hp
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tl_strategies.plans.plan import Plan
 
@@ -19,9 +23,26 @@ class Tracker:
     """
 
     def __init__(self, directory: pathlib.Path):
+        self.directory = directory
         self.run = tf.summary.create_file_writer(str(directory))
-        self.train = tf.summary.create_file_writer(str(directory / "train"))
-        self.validation = tf.summary.create_file_writer(str(directory / "validation"))
+
+    @functools.cached_property
+    def train(self) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(str(self.directory / "train"))
+
+    @functools.cached_property
+    def validation(self) -> tf.summary.SummaryWriter:
+        return tf.summary.create_file_writer(str(self.directory / "validation"))
+
+    def go_on_after(self, epoch: int) -> None:
+        """Take back what a run that was killed has written of later epochs; before any other."""
+        start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        for folder in ("train", "validation"):
+            writer = EventFileWriter(str(self.directory / folder))
+            writer.add_event(
+                event_pb2.Event(wall_time=time.time(), step=epoch + 1, session_log=start)
+            )
+            writer.close()
 
     def write_settings(self, config: dict[str, Any], plan: Plan) -> None:
         """The settings as HParams and the plan as text."""
@@ -59,7 +80,8 @@ class Tracker:
             for name, value in logs.items():
                 if name.startswith("val_"):
                     tf.summary.scalar(f"epoch/{name.removeprefix('val_')}", value)
-        self.flush()
+        self.train.flush()
+        self.validation.flush()
 
     def write_scalar(self, name: str, value: float) -> None:
         """A result of the whole run."""
@@ -72,5 +94,4 @@ class Tracker:
             tf.summary.image(name, pixels[None], step=0)
 
     def flush(self) -> None:
-        for writer in (self.run, self.train, self.validation):
-            writer.flush()
+        self.run.flush()
