@@ -13,7 +13,8 @@ from tl_strategies.backbones.zoo import load_backbone
 from tl_strategies.data.store import Store
 from tl_strategies.plans.model import build_model, set_trainable
 from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
-from tl_strategies.training.features import Features, make_forward, model_digest, run_batches
+from tl_strategies.training.features import Features
+from tl_strategies.training.forward import make_forward, model_digest, run_batches
 from tl_strategies.training.inputs import Inputs
 
 

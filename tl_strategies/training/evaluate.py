@@ -2,14 +2,45 @@
 
 import csv
 import io
+import pathlib
+import time
+from typing import Any
 
 import keras
 import numpy as np
 
+from tl_strategies.data.cache import write_text
 from tl_strategies.data.images import Images
-from tl_strategies.training.features import make_forward, run_batches
+from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
+from tl_strategies.tracking.tensorboard import Tracker
+from tl_strategies.training.forward import make_forward, run_batches
 
 EVALUATED_PARTS = ("validation", "test")
+
+
+def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) -> dict[str, Any]:
+    """Load the model that a run has saved, evaluate that, and write what comes out.
+
+    Returns:
+        Metrics by part, and the seconds that it took.
+    """
+    start = time.perf_counter()
+    model = keras.models.load_model(directory / "model.keras")
+    predictions = predict(model, images)
+    write_text(directory / "predictions.csv", predictions_csv(images, predictions))
+    labels = {part: images.listing.labels[images.positions(part)] for part in EVALUATED_PARTS}
+    results = {part: score(predictions[part], labels[part]) for part in EVALUATED_PARTS}
+    for part in EVALUATED_PARTS:
+        for name, value in results[part].items():
+            tracker.write_scalar(f"{part}/{name}", value)
+    names = images.listing.task.names
+    accuracy = results["test"]["accuracy"]
+    title = f"{len(labels['test'])} test images, accuracy {accuracy:.3f}"
+    figure = confusion_figure(confusion_matrix(predictions["test"], labels["test"]), names, title)
+    save_figure(figure, directory / "confusion_matrix.png")
+    tracker.write_image("confusion matrix, test", figure_pixels(figure))
+    tracker.flush()
+    return {**results, "seconds": time.perf_counter() - start}
 
 
 def predict(model: keras.Model, images: Images) -> dict[str, np.ndarray]:

@@ -1,15 +1,11 @@
 """Features: the output of the frozen prefix for each image, computed once and kept in the store."""
 
-import concurrent.futures
 import dataclasses
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import Unit
@@ -19,13 +15,15 @@ from tl_strategies.data.store import Store
 from tl_strategies.plans.model import depth_tensor
 from tl_strategies.plans.plan import Plan
 from tl_strategies.tracking.progress import progress_bar
+from tl_strategies.training.forward import (
+    BATCH,
+    Forward,
+    computed_with,
+    make_forward,
+    model_digest,
+    run_batches,
+)
 from tl_strategies.training.inputs import Inputs
-
-# A multiple of the rows that matrix kernels take at a time (24 with AVX2, 48 with AVX-512): a rest
-# is rounded in another way, and an image's features would depend on its place in the batch.
-BATCH = 48
-
-Forward = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclasses.dataclass
@@ -132,42 +130,6 @@ class Features:
         return None
 
 
-def make_forward(model: keras.Model) -> Forward:
-    """A function from a batch to the model's output in inference mode.
-
-    XLA is off: on the CPU it makes convolutions several times slower.
-    """
-
-    @tf.function(jit_compile=False)
-    def forward(batch):
-        return tf.cast(model(batch, training=False), "float32")
-
-    call = forward.get_concrete_function(tf.TensorSpec(model.inputs[0].shape, "float32"))
-    return lambda batch: call(tf.constant(batch, "float32")).numpy()
-
-
-def run_batches(
-    forward: Forward, array: np.ndarray | LazyRows, rows: np.ndarray
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (start, output) over full batches of rows; the last one is padded, then cut.
-
-    The next batch is read or augmented while the model computes.
-    """
-    starts = range(0, len(rows), BATCH)
-    batches = (array[np.resize(rows[start : start + BATCH], BATCH)] for start in starts)
-    for start, batch in zip(starts, _one_ahead(batches), strict=True):
-        yield start, forward(batch)[: len(rows) - start]
-
-
-def _one_ahead(items: Iterable) -> Iterator:
-    items = iter(items)
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        waiting = pool.submit(next, items, None)
-        while (item := waiting.result()) is not None:
-            waiting = pool.submit(next, items, None)
-            yield item
-
-
 def uncached(forward: Forward, array: LazyRows, shape: tuple[int, ...]) -> LazyRows:
     """Features that are computed each time."""
 
@@ -175,35 +137,3 @@ def uncached(forward: Forward, array: LazyRows, shape: tuple[int, ...]) -> LazyR
         return np.concatenate([values for _, values in run_batches(forward, array, rows)])
 
     return LazyRows(compute, (array.shape[0], *shape), "float32")
-
-
-def computed_with() -> dict[str, object]:
-    """What else determines the values: versions, and the GPU where there is one."""
-    gpus = tf.config.list_physical_devices("GPU")
-    names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
-    return {"versions": [tf.__version__, keras.__version__], "gpus": names}
-
-
-def model_digest(model: keras.Model) -> str:
-    """Digest of a model's structure and weights, whatever its layers are called."""
-    numbers = {layer.name: f"#{i}" for i, layer in enumerate(model.operations)}
-    numbers[model.name] = "model"
-
-    def numbered(node):
-        """The same configuration with numbers in the place of names."""
-        if isinstance(node, dict):
-            return {
-                key: numbers.get(value, value) if key == "name" else numbered(value)
-                for key, value in node.items()
-            }
-        if isinstance(node, list | tuple):
-            if len(node) == 3 and isinstance(node[0], str) and isinstance(node[1], int):
-                return [numbers.get(node[0], node[0]), *node[1:]]  # a reference to an output
-            return [numbered(item) for item in node]
-        return node
-
-    config = json.dumps(numbered(model.get_config()), sort_keys=True, default=str)
-    digest = hashlib.sha256(config.encode())
-    for weight in model.weights:
-        digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
-    return digest.hexdigest()

@@ -3,42 +3,28 @@
 import dataclasses
 import json
 import pathlib
-import re
 import time
 from typing import Any
 
 import keras
 
-from tl_strategies.data.cache import (
-    read_text,
-    remove_leftovers,
-    store_directory,
-    write_text,
-    written_aside,
-)
-from tl_strategies.data.images import Images, load_images
-from tl_strategies.data.split import split_csv
+from tl_strategies.data.cache import store_directory, write_text, written_aside
+from tl_strategies.data.images import load_images
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy
-from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.checkpoint import Checkpoint
 from tl_strategies.training.engine import Engine
-from tl_strategies.training.evaluate import (
-    EVALUATED_PARTS,
-    confusion_matrix,
-    predict,
-    predictions_csv,
-    score,
-)
+from tl_strategies.training.evaluate import evaluate_saved
 from tl_strategies.training.features import Features
 from tl_strategies.training.job import Job, check, claim, prepare
 from tl_strategies.training.memory import keep_freed_memory
-from tl_strategies.training.settings import Settings, to_toml
+from tl_strategies.training.record import check_same, planned_files, write_beginning
+from tl_strategies.training.settings import Settings
 from tl_strategies.training.statistics import adapt_statistics
 
 
@@ -107,7 +93,7 @@ def run(job: Job) -> Run:
     keep_freed_memory()
     settings, directory = job.settings, job.directory
     if settings.resume and (directory / "metrics.json").is_file():
-        _check_same(job, _planned(job))
+        check_same(job, planned_files(job))
         return _finished(directory)
     keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
@@ -123,7 +109,7 @@ def run(job: Job) -> Run:
         stores["images"],
         progress_bar(len(job.listing.paths), "decoding images"),
     )
-    _write_beginning(job, images)
+    write_beginning(job, images)
     model = build_model(job.plan, job.backbone, job.units)
     store = stores["features"]
     adapt_statistics(model, job.plan, job.units, images, store, settings.seed)
@@ -137,7 +123,7 @@ def run(job: Job) -> Run:
     trainable = _trainable(model, job)
     with written_aside(directory / "model.keras") as aside:
         plain_model(model).save(aside)
-    evaluation = _evaluate(directory, images, tracker)
+    evaluation = evaluate_saved(directory, images, tracker)
     metrics = {
         "strategy": job.plan.strategy,
         "n": job.plan.n,
@@ -182,77 +168,3 @@ def _trainable(model: keras.Model, job: Job) -> int:
 def _finished(directory: pathlib.Path) -> Run:
     metrics = json.loads((directory / "metrics.json").read_text())
     return Run(directory, metrics, Plan.from_json((directory / "plan.json").read_text()))
-
-
-def _planned(job: Job) -> dict[str, str]:
-    """The files that are known before an image is decoded; plan.json marks a run."""
-    return {
-        "config.toml": to_toml(job.settings.to_config()),
-        "labels.txt": "".join(f"{name}\n" for name in job.listing.task.names),
-        "plan.json": job.plan.to_json(),
-    }
-
-
-def _check_same(job: Job, files: dict[str, str]) -> None:
-    """Refuse to resume a run that was planned otherwise.
-
-    Raises:
-        UsageError: a file that is there has another text.
-    """
-    for name, text in files.items():
-        path = job.directory / name
-        if path.is_file() and _that_matters(read_text(path)) != _that_matters(text):
-            raise UsageError(
-                f"--resume must come with the settings and the data of the run in {job.directory}. "
-                f"Received: others; {name} differs. `tl-run --config "
-                f"{job.directory / 'config.toml'}` gives its settings."
-            )
-
-
-def _that_matters(text: str) -> list[str]:
-    """The lines, but for where features are kept: results do not depend on that."""
-    return [line for line in text.splitlines() if not re.match("cache_(dir|limit) =", line)]
-
-
-def _write_beginning(job: Job, images: Images) -> None:
-    """Write what is known before training.
-
-    Raises:
-        UsageError: a run that is resumed was planned otherwise.
-    """
-    directory = job.directory
-    remove_leftovers(directory)
-    remove_leftovers(directory / "checkpoints")
-    files = {**_planned(job), "split.csv": split_csv(images.listing, images.parts)}
-    if job.settings.resume:
-        _check_same(job, files)
-    for name, text in files.items():
-        write_text(directory / name, text)
-    if images.listing.left_out:
-        count = len(images.listing.left_out)
-        report = "".join(f"{path}\t{reason}\n" for path, reason in images.listing.left_out)
-        write_text(directory / "left_out.tsv", report)
-        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}:")
-        for path, reason in images.listing.left_out[:5]:
-            print(f"  {path}: {reason}")
-
-
-def _evaluate(directory: pathlib.Path, images: Images, tracker: Tracker) -> dict[str, Any]:
-    """Load the saved model and evaluate that."""
-    start = time.perf_counter()
-    model = keras.models.load_model(directory / "model.keras")
-    predictions = predict(model, images)
-    write_text(directory / "predictions.csv", predictions_csv(images, predictions))
-    labels = {part: images.listing.labels[images.positions(part)] for part in EVALUATED_PARTS}
-    results = {part: score(predictions[part], labels[part]) for part in EVALUATED_PARTS}
-    for part in EVALUATED_PARTS:
-        for name, value in results[part].items():
-            tracker.write_scalar(f"{part}/{name}", value)
-    names = images.listing.task.names
-    accuracy = results["test"]["accuracy"]
-    title = f"{len(labels['test'])} test images, accuracy {accuracy:.3f}"
-    figure = confusion_figure(confusion_matrix(predictions["test"], labels["test"]), names, title)
-    save_figure(figure, directory / "confusion_matrix.png")
-    tracker.write_image("confusion matrix, test", figure_pixels(figure))
-    tracker.flush()
-    return {**results, "seconds": time.perf_counter() - start}

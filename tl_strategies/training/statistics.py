@@ -15,7 +15,7 @@ from tl_strategies.data.store import Store
 from tl_strategies.plans.model import set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.features import BATCH, computed_with, model_digest
+from tl_strategies.training.forward import BATCH, computed_with, model_digest
 from tl_strategies.training.inputs import part_inputs
 
 
