@@ -100,6 +100,17 @@ def test_a_pass_that_is_stopped_keeps_its_chunks(store, monkeypatch):
     assert not list(store.directory.glob("*/.*"))
 
 
+def test_many_chunks_are_merged(store, monkeypatch):
+    monkeypatch.setattr(table, "MOST_CHUNKS", 3)
+    for number in range(7):
+        fetch(store, Rows(number))
+        assert 1 <= len(chunks(store)) <= 3
+    rows = Rows(6, 3, 0, 5)
+    entry = fetch(store, rows)
+    assert (entry.status, rows.computed) == ("hit", [])
+    check(entry, [6, 3, 0, 5])
+
+
 @pytest.mark.parametrize("damage", ["cut", "flip", "index", "empty index", "no index"])
 def test_damage_is_computed_again(store, damage, capsys):
     fetch(store, Rows(1, 2, 3))

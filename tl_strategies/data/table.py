@@ -25,6 +25,7 @@ from tl_strategies.data.cache import remove_leftovers, write_text, written_aside
 from tl_strategies.data.rows import RowFile
 
 INDEX = np.dtype([("key", "S32"), ("checksum", "<u4")])
+MOST_CHUNKS = 64
 FIRST_CHUNK = 5.0  # seconds; a chunk lasts at least this, and a tenth of the pass so far
 
 
@@ -97,10 +98,27 @@ class Table:
         rows = iter(rows)
         began = time.monotonic()
         remove_leftovers(self.path)
+        self._merge()
         write_text(self.path / "table.json", json.dumps({**info, "row_bytes": self.row_bytes}))
         while (first := next(rows, None)) is not None:
             with written_aside(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
                 self._write_chunk(aside, itertools.chain([first], rows), began)
+
+    def _merge(self) -> None:
+        """Make one chunk of many: each takes an open file of every process that reads it."""
+        chunks = self._chunks()
+        if len(chunks) < MOST_CHUNKS:
+            return
+        with written_aside(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
+            aside.mkdir()
+            with (aside / "rows.bin").open("wb") as target:
+                for chunk in chunks:
+                    with (chunk / "rows.bin").open("rb") as source:
+                        shutil.copyfileobj(source, target)
+            index = np.concatenate([np.load(chunk / "index.npy") for chunk in chunks])
+            np.save(aside / "index.npy", index)
+        for chunk in chunks:
+            shutil.rmtree(chunk, ignore_errors=True)
 
     def _write_chunk(self, aside: pathlib.Path, rows: Iterator, began: float) -> None:
         start = time.monotonic()
