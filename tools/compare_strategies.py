@@ -4,7 +4,7 @@
 
 Each run is a normal `tl-run` with the defaults but for what ROWS says, and stays below --runs: a
 second call reads what is there. A seed fixes the split too, so the standard deviation is over
-splits, fresh weights and shuffles. Takes about 40 minutes on 2 cores.
+splits, fresh weights and shuffles. Takes about 45 minutes on 2 cores.
 """
 
 import argparse
