@@ -34,9 +34,16 @@ class Tracker:
     def validation(self) -> tf.summary.SummaryWriter:
         return tf.summary.create_file_writer(str(self.directory / "validation"))
 
-    def go_on_after(self, epoch: int) -> None:
-        """Take back what a run that was killed has written of later epochs; before any other."""
+    def start_after(self, epoch: int) -> None:
+        """Mark a start, which takes back what a killed run has written of later epochs.
+
+        TensorBoard takes the first mark that it sees for the beginning: every run needs one.
+        """
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
+        # Files are read in the order of their names, which begin with the second they were made in.
+        names = [path.name.split(".") for path in self.directory.glob("*/events.out.tfevents.*")]
+        while names and int(time.time()) <= max(int(name[3]) for name in names):
+            time.sleep(0.05)
         for folder in ("train", "validation"):
             writer = EventFileWriter(str(self.directory / folder))
             writer.add_event(

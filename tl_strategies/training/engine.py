@@ -56,9 +56,8 @@ class Engine:
         self.progress, state = self.checkpoint.load() or (self.progress, [])
         progress = self.progress
         self.earlier = progress.seconds
-        if self.settings.resume:
-            before = sum(phase.epochs for phase in phases[: progress.phase])
-            self.tracker.go_on_after(before + progress.epoch)
+        before = sum(phase.epochs for phase in phases[: progress.phase])
+        self.tracker.start_after(before + progress.epoch)
         if state:  # before features are computed from weights that an earlier phase trained
             _assign(trained.variables, state[: len(trained.variables)])
         else:
