@@ -143,3 +143,16 @@ def test_frozen_dropout_is_off_under_fit():
     model = create_strategy("head", None).adapt(backbone, TASK)
     images, _ = tiny_batch()
     np.testing.assert_array_equal(model(images, training=True), model(images, training=False))
+
+
+def test_adapt_draws_to_the_start_where_a_strategy_says_so():
+    images, labels = tiny_batch()
+    backbone = tiny_backbone()
+    moved = {}
+    for strength in (0.0, 40.0):
+        strategy = tl.get_strategy("full")(l2_sp=strength)
+        model = strategy.adapt(backbone, TASK, steps=40, optimizer="sgd", learning_rate=0.01)
+        model.fit(images, labels, batch_size=12, epochs=40, verbose=0)
+        kernel = np.asarray(model.get_layer("top_conv").kernel)
+        moved[strength] = np.abs(kernel - backbone.get_layer("top_conv").kernel).max()
+    assert 0 < moved[40.0] < 0.5 * moved[0.0]

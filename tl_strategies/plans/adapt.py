@@ -6,7 +6,12 @@ import keras
 
 from tl_strategies.backbones.units import find_units
 from tl_strategies.data.task import Task
-from tl_strategies.plans.model import build_model, set_trainable, variable_multipliers
+from tl_strategies.plans.model import (
+    build_model,
+    pretrained_values,
+    set_trainable,
+    variable_multipliers,
+)
 from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.schedules import Schedule
 
@@ -54,8 +59,11 @@ def adapt(
             Schedule(learning_rate, steps, schedule, warmup),
             variable_multipliers(model, plan, units),
             weight_decay,
+            pretrained_values(model, plan, units),
+            plan.l2_sp,
         ),
         loss="sparse_categorical_crossentropy",
         metrics=["accuracy"],
     )
+    model.optimizer.build(model.trainable_variables)  # now: its constants must not be traced
     return model

@@ -129,6 +129,22 @@ def plain_model(model: keras.Model) -> keras.Model:
     return plain
 
 
+def pretrained_values(model: keras.Model, plan: Plan, units: list[Unit]) -> dict:
+    """Values by variable path of the pretrained weights that are trained, to which L2-SP draws.
+
+    Call it before training. Empty where the plan has no L2-SP.
+    """
+    if not plan.l2_sp:
+        return {}
+    return {
+        weight.path: keras.ops.convert_to_numpy(weight).copy()  # training writes to the original
+        for row, unit in zip(plan.units, units, strict=False)
+        if row.trainable and row.weights == "pretrained"
+        for leaf in unit_layers(model, unit)
+        for weight in leaf.weights
+    }
+
+
 def variable_multipliers(model: keras.Model, plan: Plan, units: list[Unit]) -> dict[str, float]:
     """Learning-rate multiplier by variable path, for the trainable units."""
     return {

@@ -7,7 +7,7 @@ import time
 import keras
 import numpy as np
 
-from tl_strategies.plans.model import set_trainable
+from tl_strategies.plans.model import pretrained_values, set_trainable
 from tl_strategies.plans.optimizers import carry_state, inner
 from tl_strategies.tracking.figures import figure_pixels, range_figure
 from tl_strategies.tracking.progress import progress_bar
@@ -17,7 +17,7 @@ from tl_strategies.training.checkpoint import Checkpoint, Progress
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
 from tl_strategies.training.linear import PENALTIES, fit_linear
-from tl_strategies.training.phase import PhaseTraining, pretrained_values
+from tl_strategies.training.phase import PhaseTraining
 from tl_strategies.training.range_test import STEPS, range_test
 from tl_strategies.training.settings import Settings
 
@@ -52,7 +52,7 @@ class Engine:
             self._fit_linear()
             return
         trained = features.cut(min(phase.trainable_from for phase in phases) - 1)[1]
-        anchors = pretrained_values(features)
+        anchors = pretrained_values(features.model, features.plan, features.units)
         self.progress, state = self.checkpoint.load() or (self.progress, [])
         progress = self.progress
         self.earlier = progress.seconds

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_strategies.backbones.surgery import unit_layers
 from tl_strategies.plans.model import set_trainable, variable_multipliers
 from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.plan import Phase
@@ -28,7 +27,7 @@ class PhaseTraining:
         phase: sets which units are trained.
         features: of the model.
         settings: of the run.
-        anchors: see `pretrained_values`.
+        anchors: see `plans.model.pretrained_values`.
 
     Attributes:
         suffix: the model that is trained, from features to probabilities.
@@ -96,16 +95,3 @@ class PhaseTraining:
 
     def _targets(self, part: str) -> np.ndarray:
         return one_hot(self.inputs[part].labels, self.plan.head.labels)
-
-
-def pretrained_values(features: Features) -> dict[str, np.ndarray]:
-    """The pretrained weights that are trained, by path, for L2-SP; none where it is not used."""
-    if not features.plan.l2_sp:
-        return {}
-    return {
-        weight.path: np.array(weight.numpy())  # a copy: the other is written to by training
-        for row, unit in zip(features.plan.units, features.units, strict=False)
-        if row.trainable and row.weights == "pretrained"
-        for leaf in unit_layers(features.model, unit)
-        for weight in leaf.weights
-    }
