@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
+import shlex
 import sys
 import tempfile
 import tomllib
@@ -174,6 +175,11 @@ def _help(name: str, doc: str, schema: list[Flag]) -> str:
             notes += f" (default: {flag.default})"
         lines.append(f"  --{flag.name:<{width}}{notes}")
     return "\n".join(lines)
+
+
+def quoted(path: pathlib.Path) -> str:
+    """The path as a shell takes it."""
+    return shlex.quote(str(path))
 
 
 @contextlib.contextmanager

@@ -2,12 +2,11 @@
 
 import errno
 import pathlib
-import shlex
 import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, quiet_import, run_command
+from tl_apps.cli import Flag, flags_of, quiet_import, quoted, run_command
 from tl_strategies.errors import UsageError
 from tl_strategies.strategies import strategies
 from tl_strategies.training.settings import Settings
@@ -79,11 +78,6 @@ def _go_on(directory: pathlib.Path) -> str:
     return f"; go on with: tl-run --config {config} --run_dir {quoted(directory)} --resume"
 
 
-def quoted(path: pathlib.Path) -> str:
-    """The path as a shell takes it."""
-    return shlex.quote(str(path))
-
-
 def summary(result) -> str:
     """The table that ends a run."""
     metrics = result.metrics
@@ -94,9 +88,11 @@ def summary(result) -> str:
         f"{metrics['seconds']['total']:.0f} s",
         f"{'':<12}{'accuracy':>10}{'loss':>10}",
     ]
-    for part in ("validation", "test"):
-        scores = metrics[part]
-        lines.append(f"{part:<12}{scores['accuracy']:>10.3f}{scores['loss']:>10.3f}")
+    lines += [
+        f"{part:<12}{metrics[part]['accuracy']:>10.3f}{metrics[part]['loss']:>10.3f}"
+        for part in ("validation", "test")
+        if metrics[part]
+    ]
     lines += [
         "",
         f"model        {result.directory / 'model.keras'}",

@@ -54,6 +54,7 @@ def load_images(
     limit: int | None,
     store: Store,
     progress: Callable[[int], None],
+    validation: bool = True,
 ) -> Images:
     """Decode and split a listing. Files that the store has seen are not decoded.
 
@@ -64,6 +65,7 @@ def load_images(
         limit: how many training images to use; None for all.
         store: where decoded images are kept.
         progress: called with the number of files decoded.
+        validation: whether the validation part stays apart, or is trained on too.
 
     Raises:
         UsageError: a class is left with fewer than 3 readable images.
@@ -100,6 +102,9 @@ def load_images(
     train = np.flatnonzero(parts == "train")
     if limit is not None:
         train = limit_train(parts, readable.labels, limit, seed)
+    if not validation:
+        train = np.sort(np.concatenate([train, np.flatnonzero(parts == "validation")]))
+        parts = np.where(parts == "validation", "train", parts)
     rows = np.array([i for i in range(len(listing.paths)) if i not in failures])
     return Images(readable, entry.array, rows, keys[rows], decoding, parts, train)
 

@@ -1,10 +1,15 @@
 """New fully connected layers on the frozen backbone (Oquab et al. 2014)."""
 
+from typing import TYPE_CHECKING
+
 from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Head
 from tl_strategies.strategies.base import Strategy
 from tl_strategies.strategies.registry import register
+
+if TYPE_CHECKING:
+    import keras_tuner
 
 
 @register("add_fc")
@@ -24,6 +29,11 @@ class AddFC(Strategy):
             raise UsageError(f"dropout must be at least 0 and below 1. Received: {dropout}.")
         self.hidden = hidden
         self.dropout = dropout
+
+    @classmethod
+    def search_space(cls, hp: "keras_tuner.HyperParameters") -> None:
+        hp.Choice("hidden", [128, 256, 512, 1024], default=512)
+        hp.Float("dropout", 0.0, 0.6, step=0.1, default=0.3)
 
     def head(self, task: Task) -> Head:
         return Head("softmax", task.label_count, hidden=self.hidden, dropout=self.dropout)

@@ -10,6 +10,7 @@ from tl_strategies.plans.plan import Head, Phase, Plan, UnitPlan
 
 if TYPE_CHECKING:
     import keras
+    import keras_tuner
 
 TOP_MULTIPLIER = 1 / 10
 LOWEST_MULTIPLIER = 1 / 100
@@ -42,10 +43,7 @@ class Strategy:
 
     def learning_rate_multiplier(self, unit: Unit, lowest: int, depth_count: int) -> float:
         """The unit's learning rate as a multiple of the head's; `lowest` is trained lowest."""
-        if depth_count == lowest:
-            return TOP_MULTIPLIER
-        height = (unit.depth - lowest) / (depth_count - lowest)
-        return LOWEST_MULTIPLIER * (TOP_MULTIPLIER / LOWEST_MULTIPLIER) ** height
+        return geometric_multiplier(LOWEST_MULTIPLIER, unit.depth, lowest, depth_count)
 
     # The answers for the whole.
 
@@ -64,6 +62,10 @@ class Strategy:
     def phases(self, lowest: int, depth_count: int, epochs: int) -> tuple[Phase, ...]:
         """The stretches of training; `lowest` is the lowest trainable unit's depth."""
         return (Phase(epochs, lowest),)
+
+    @classmethod
+    def search_space(cls, hp: "keras_tuner.HyperParameters") -> None:
+        """Declare what `tl-search --space standard` varies of the constructor's arguments but n."""
 
     # What follows from the answers.
 
@@ -184,6 +186,14 @@ class Strategy:
         from tl_strategies.plans.adapt import adapt
 
         return adapt(self, backbone, task, **settings)
+
+
+def geometric_multiplier(bottom: float, depth: int, lowest: int, depth_count: int) -> float:
+    """From `bottom` at the lowest trainable unit to TOP_MULTIPLIER at the top."""
+    if depth_count == lowest:
+        return TOP_MULTIPLIER
+    height = (depth - lowest) / (depth_count - lowest)
+    return bottom * (TOP_MULTIPLIER / bottom) ** height
 
 
 def _bn_policy(policy: str, fresh: bool, trainable: bool) -> str:

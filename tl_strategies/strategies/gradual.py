@@ -2,6 +2,7 @@
 
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Phase
+from tl_strategies.strategies.base import LOWEST_MULTIPLIER
 from tl_strategies.strategies.fine_tune import FineTune
 from tl_strategies.strategies.registry import register
 
@@ -12,11 +13,16 @@ class Gradual(FineTune):
 
     Args:
         stages: how many phases, at most one an epoch; the last one trains everything.
-        l2_sp: see FineTune.
+        l2_sp, lowest_rate: see FineTune.
     """
 
-    def __init__(self, stages: int = 4, l2_sp: float = 0.0):
-        super().__init__(l2_sp)
+    def __init__(
+        self,
+        stages: int = 4,
+        l2_sp: float = 0.0,
+        lowest_rate: float = LOWEST_MULTIPLIER,
+    ):
+        super().__init__(l2_sp, lowest_rate)
         if not isinstance(stages, int) or stages < 2:
             raise UsageError(f"--option stages must be at least 2. Received: {stages}.")
         self.stages = stages

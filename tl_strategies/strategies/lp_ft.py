@@ -2,6 +2,7 @@
 
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Phase
+from tl_strategies.strategies.base import LOWEST_MULTIPLIER
 from tl_strategies.strategies.fine_tune import FineTune
 from tl_strategies.strategies.registry import register
 
@@ -12,11 +13,16 @@ class LinearProbeFineTune(FineTune):
 
     Args:
         head_share: the part of the epochs that trains the head alone; at least one epoch does.
-        l2_sp: see FineTune.
+        l2_sp, lowest_rate: see FineTune.
     """
 
-    def __init__(self, head_share: float = 0.5, l2_sp: float = 0.0):
-        super().__init__(l2_sp)
+    def __init__(
+        self,
+        head_share: float = 0.5,
+        l2_sp: float = 0.0,
+        lowest_rate: float = LOWEST_MULTIPLIER,
+    ):
+        super().__init__(l2_sp, lowest_rate)
         if not isinstance(head_share, int | float) or not 0 < head_share < 1:
             raise UsageError(
                 f"--option head_share must be above 0, below 1. Received: {head_share}."

@@ -1,6 +1,7 @@
 """Fine-tune the units above the transfer depth."""
 
 from tl_strategies.backbones.units import Unit
+from tl_strategies.strategies.base import LOWEST_MULTIPLIER
 from tl_strategies.strategies.fine_tune import FineTune
 from tl_strategies.strategies.registry import register
 
@@ -11,11 +12,16 @@ class Partial(FineTune):
 
     Args:
         n: the transfer depth. Default: half of the units.
-        l2_sp: see FineTune.
+        l2_sp, lowest_rate: see FineTune.
     """
 
-    def __init__(self, n: int | str | None = None, l2_sp: float = 0.0):
-        super().__init__(l2_sp)
+    def __init__(
+        self,
+        n: int | str | None = None,
+        l2_sp: float = 0.0,
+        lowest_rate: float = LOWEST_MULTIPLIER,
+    ):
+        super().__init__(l2_sp, lowest_rate)
         self.n = n
 
     def trainable(self, unit: Unit, depth_count: int) -> bool:

@@ -1,10 +1,12 @@
 """Figures, drawn with matplotlib and no display."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 MOST_NAMES = 60  # labels that can still be read side by side
 
@@ -66,3 +68,43 @@ def save_figure(figure: Figure, path: pathlib.Path) -> None:
 
     with written_aside(path) as aside:
         figure.savefig(aside, format="png")
+
+
+@dataclasses.dataclass(frozen=True)
+class DepthScore:
+    """What one transfer depth gave: means and standard deviations over seeds."""
+
+    n: int
+    validation: tuple[float, float]
+    test: tuple[float, float]
+    seconds: float
+
+
+def depth_figure(scores: Sequence[DepthScore], depth_count: int, chosen: int, title: str) -> Figure:
+    """Accuracy over the transfer depth, with its spread, above the cost of each depth.
+
+    Args:
+        scores: one a depth, ascending.
+        depth_count: of the backbone.
+        chosen: the depth that was chosen.
+        title: above the figure.
+    """
+    figure = Figure(figsize=(8, 5.6), dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    depths = [score.n for score in scores]
+    for part, colour in (("validation", "tab:blue"), ("test", "tab:orange")):
+        means, spreads = np.array([getattr(score, part) for score in scores]).T * 100
+        upper.plot(depths, means, "o-", color=colour, label=part, markersize=4)
+        upper.fill_between(depths, means - spreads, means + spreads, color=colour, alpha=0.15)
+    lower.bar(depths, [score.seconds for score in scores], color="tab:gray", width=0.8)
+    for axes in (upper, lower):
+        axes.axvline(chosen, color="black", linestyle="--", linewidth=1, label=f"chosen: {chosen}")
+        axes.grid(alpha=0.3)
+    upper.set_ylabel("accuracy, %")
+    upper.legend(loc="best")
+    upper.set_title(title)
+    lower.set_ylabel("training, s")
+    lower.set_xlabel(f"transfer depth n: frozen units of {depth_count}")
+    lower.set_xlim(-0.7, depth_count + 0.7)
+    lower.xaxis.set_major_locator(MaxNLocator(20, integer=True))
+    return figure

@@ -90,6 +90,12 @@ class Tracker:
         self.train.flush()
         self.validation.flush()
 
+    def write_space(self, names: list[str]) -> None:
+        """The hyper-parameters and metrics that the HParams page compares the runs below by."""
+        metrics = [hp.Metric(f"{part}/accuracy") for part in ("validation", "test")]
+        with self.run.as_default():
+            hp.hparams_config([hp.HParam(name) for name in names], metrics)
+
     def write_scalar(self, name: str, value: float) -> None:
         """A result of the whole run."""
         with self.run.as_default():

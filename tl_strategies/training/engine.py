@@ -31,6 +31,7 @@ class Engine:
         settings: of the run.
         checkpoint: of the run.
         tracker: gets every epoch's metrics.
+        stop_after: epochs to stop after; phases of several end whole. None for the plan's end.
         progress: how far the run has come.
         earlier: seconds of fitting before the run was resumed.
         optimizer: of the last phase.
@@ -40,6 +41,7 @@ class Engine:
     settings: Settings
     checkpoint: Checkpoint
     tracker: Tracker
+    stop_after: int | None = None
     progress: Progress = dataclasses.field(default_factory=Progress)
     earlier: float = 0.0
     optimizer: keras.optimizers.Optimizer | None = None
@@ -51,7 +53,7 @@ class Engine:
         if not phases:
             self._fit_linear()
             return
-        trained = features.cut(min(phase.trainable_from for phase in phases) - 1)[1]
+        trained = features.cut(features.frozen_depth)[1]
         anchors = pretrained_values(features.model, features.plan, features.units)
         self.progress, state = self.checkpoint.load() or (self.progress, [])
         progress = self.progress
@@ -63,6 +65,9 @@ class Engine:
         else:
             self._prefetch()
         for index in range(progress.phase, len(phases)):
+            before = sum(phase.epochs for phase in phases[:index])
+            if self.stop_after is not None and before >= self.stop_after:
+                break
             if index > progress.phase:
                 progress.start_phase(index)
                 state = []
@@ -89,7 +94,10 @@ class Engine:
         """Train a phase from where it stands; `state` is that of an interrupted one."""
         settings, progress = self.settings, self.progress
         before = sum(phase.epochs for phase in training.plan.phases[: progress.phase])
-        epochs = range(before + progress.epoch, before + training.phase.epochs)
+        last = training.phase.epochs
+        if self.stop_after is not None and len(training.plan.phases) == 1:
+            last = min(last, self.stop_after)
+        epochs = range(before + progress.epoch, before + last)
         if progress.learning_rate is None:
             progress.learning_rate = settings.learning_rate
             if settings.learning_rate == "auto":
@@ -105,7 +113,7 @@ class Engine:
         if epochs and not progress.stalled(settings.patience):
             suffix.fit(
                 training.training(epochs),
-                validation_data=training.validation(),
+                validation_data=training.validation() if training.validates else None,
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
                 steps_per_epoch=training.steps,
@@ -168,7 +176,8 @@ class _EpochEnd(keras.callbacks.Callback):
         engine.tracker.write_epoch(
             epoch + 1, logs, inner(self.model.optimizer), engine.features.plan
         )
-        if progress.note(logs["val_accuracy"], logs["val_loss"]):
+        # Without validation images the last epoch is the best.
+        if progress.note(logs.get("val_accuracy", 0.0), logs.get("val_loss", -epoch)):
             engine.checkpoint.save_best(progress, _values(self.trained.variables))
         if settings.plateau and progress.stale and progress.stale % settings.plateau == 0:
             rate = inner(self.model.optimizer).learning_rate

@@ -13,7 +13,9 @@ from tl_strategies.data.cache import write_text
 from tl_strategies.data.images import Images
 from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
 from tl_strategies.tracking.tensorboard import Tracker
+from tl_strategies.training.features import Features
 from tl_strategies.training.forward import make_forward, run_batches
+from tl_strategies.training.inputs import part_inputs
 
 EVALUATED_PARTS = ("validation", "test")
 
@@ -28,11 +30,9 @@ def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) ->
     model = keras.models.load_model(directory / "model.keras")
     predictions = predict(model, images)
     write_text(directory / "predictions.csv", predictions_csv(images, predictions))
-    labels = {part: images.listing.labels[images.positions(part)] for part in EVALUATED_PARTS}
-    results = {part: score(predictions[part], labels[part]) for part in EVALUATED_PARTS}
-    for part in EVALUATED_PARTS:
-        for name, value in results[part].items():
-            tracker.write_scalar(f"{part}/{name}", value)
+    labels = {part: images.listing.labels[images.positions(part)] for part in predictions}
+    results = {part: score(values, labels[part]) for part, values in predictions.items()}
+    write_scores(tracker, results)
     names = images.listing.task.names
     accuracy = results["test"]["accuracy"]
     title = f"{len(labels['test'])} test images, accuracy {accuracy:.3f}"
@@ -43,14 +43,36 @@ def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) ->
     return {**results, "seconds": time.perf_counter() - start}
 
 
+def write_scores(tracker: Tracker, results: dict[str, dict[str, float]]) -> None:
+    """Tell the tracker the metrics of each part."""
+    for part, metrics in results.items():
+        for name, value in metrics.items():
+            tracker.write_scalar(f"{part}/{name}", value)
+
+
+def evaluate_features(features: Features) -> dict[str, dict[str, float]]:
+    """Metrics by part of the model as it stands, from features that no phase trained."""
+    depth = features.frozen_depth
+    inputs = {part: part_inputs(features.images, part) for part in EVALUATED_PARTS}
+    arrays = features.fetch(depth, inputs)
+    forward = make_forward(features.cut(depth)[1])
+    results = {}
+    for part, array in arrays.items():
+        batches = run_batches(forward, array, np.arange(array.shape[0]))
+        probabilities = np.concatenate([values for _, values in batches])
+        results[part] = score(probabilities, inputs[part].labels)
+    return results
+
+
 def predict(model: keras.Model, images: Images) -> dict[str, np.ndarray]:
-    """Probabilities of the images of each evaluated part, float32 of shape (images, labels)."""
+    """Probabilities of each evaluated part that has images, float32 of shape (images, labels)."""
     forward = make_forward(model)
     return {
         part: np.concatenate(
             [values for _, values in run_batches(forward, images, images.positions(part))]
         )
         for part in EVALUATED_PARTS
+        if len(images.positions(part))
     }
 
 

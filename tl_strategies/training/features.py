@@ -59,6 +59,12 @@ class Features:
         """Prefix and suffix where the first `depth` units are frozen."""
         return cut(self.model, self._tensor(depth))
 
+    @property
+    def frozen_depth(self) -> int:
+        """How many leading units no phase trains."""
+        lowest = [phase.trainable_from for phase in self.plan.phases]
+        return min([depth - 1 for depth in lowest], default=len(self.plan.units))
+
     def kept(self, depth: int) -> bool:
         """Whether features at a depth are stored: there are some, and there is a store."""
         return depth > 0 and self.store.directory is not None

@@ -1,6 +1,7 @@
 """Running a network over rows, in inference mode; and what determines its output, as a digest."""
 
 import concurrent.futures
+import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -28,8 +29,11 @@ def make_forward(model: keras.Model) -> Forward:
     def forward(batch):
         return tf.cast(model(batch, training=False), "float32")
 
-    call = forward.get_concrete_function(tf.TensorSpec(model.inputs[0].shape, "float32"))
-    return lambda batch: call(tf.constant(batch, "float32")).numpy()
+    @functools.cache
+    def call():  # traced when it is first used: what the store has is not computed
+        return forward.get_concrete_function(tf.TensorSpec(model.inputs[0].shape, "float32"))
+
+    return lambda batch: call()(tf.constant(batch, "float32")).numpy()
 
 
 def run_batches(

@@ -100,6 +100,11 @@ def prepare(checked: Checked) -> Job:
     units = find_units(backbone)
     task = checked.listing.task
     plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs, settings.bn)
+    if settings.train_on != "train" and not plan.phases:
+        raise UsageError(
+            f"Strategy {plan.strategy} must have validation images, to choose C on. Received: "
+            f"--train_on {settings.train_on}."
+        )
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
 
 

@@ -58,6 +58,11 @@ class PhaseTraining:
             *(self.settings.batch_size, self.settings.seed, epochs),
         )
 
+    @property
+    def validates(self) -> bool:
+        """Whether there are validation images."""
+        return self.inputs["validation"].images > 0
+
     def validation(self) -> tf.data.Dataset:
         """The validation images once."""
         return evaluation_batches(

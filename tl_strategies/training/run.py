@@ -9,7 +9,7 @@ from typing import Any
 import keras
 
 from tl_strategies.data.cache import store_directory, write_text, written_aside
-from tl_strategies.data.images import load_images
+from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
@@ -90,40 +90,19 @@ def run(job: Job) -> Run:
         UsageError: a class has too few readable images, or what is resumed was another run.
     """
     start = time.perf_counter()
-    keep_freed_memory()
     settings, directory = job.settings, job.directory
     if settings.resume and (directory / "metrics.json").is_file():
         check_same(job, planned_files(job))
         return _finished(directory)
-    keras.utils.set_random_seed(settings.seed)
-    if settings.deterministic:
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
-    stores = _stores(settings)
-    images = load_images(
-        job.listing,
-        job.image_size,
-        settings.seed,
-        settings.limit,
-        stores["images"],
-        progress_bar(len(job.listing.paths), "decoding images"),
-    )
+    images, store = open_data(job)
     write_beginning(job, images)
-    model = build_model(job.plan, job.backbone, job.units)
-    store = stores["features"]
-    adapt_statistics(model, job.plan, job.units, images, store, settings.seed)
-    set_precision(model, settings.precision)
-    tracker = Tracker(directory)
-    tracker.write_settings(settings.to_config(), job.plan)
-    checkpoint = Checkpoint(directory / "checkpoints")
-    features = Features(model, job.plan, job.units, images, store)
-    engine = Engine(features, settings, checkpoint, tracker)
+    engine = make_engine(job, images, store)
     engine.train()
+    features, model = engine.features, engine.features.model
     trainable = _trainable(model, job)
     with written_aside(directory / "model.keras") as aside:
         plain_model(model).save(aside)
-    evaluation = evaluate_saved(directory, images, tracker)
+    evaluation = evaluate_saved(directory, images, engine.tracker)
     metrics = {
         "strategy": job.plan.strategy,
         "n": job.plan.n,
@@ -134,7 +113,7 @@ def run(job: Job) -> Run:
         "learning_rate": engine.progress.learning_rate,
         "trainable_parameters": trainable,
         "test": evaluation["test"],
-        "validation": evaluation["validation"],
+        "validation": evaluation.get("validation", {}),
         "seconds": {
             "total": time.perf_counter() - start + engine.earlier,
             "features": features.seconds,
@@ -147,13 +126,46 @@ def run(job: Job) -> Run:
     return Run(directory, metrics, job.plan)
 
 
-def _stores(settings: Settings) -> dict[str, Store]:
-    """Where decoded images and features are kept."""
+def open_data(job: Job) -> tuple[Images, Store]:
+    """Set the process up for training; the images of a job, and the store of their features.
+
+    Raises:
+        UsageError: a class has too few readable images.
+    """
+    keep_freed_memory()
+    settings = job.settings
+    if settings.deterministic:
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
     if settings.cache == "off":
-        return {"images": Store(None), "features": Store(None, in_memory=0)}
-    directory = store_directory(settings.cache_dir)
-    store = Store(directory, settings.cache_limit * 1e9, settings.cache == "require")
-    return {"images": store, "features": store}
+        kept, store = Store(None), Store(None, in_memory=0)
+    else:
+        directory = store_directory(settings.cache_dir)
+        kept = store = Store(directory, settings.cache_limit * 1e9, settings.cache == "require")
+    images = load_images(
+        job.listing,
+        job.image_size,
+        settings.seed if settings.split_seed is None else settings.split_seed,
+        settings.limit,
+        kept,
+        progress_bar(len(job.listing.paths), "decoding images"),
+        validation=settings.train_on == "train",
+    )
+    return images, store
+
+
+def make_engine(job: Job, images: Images, store: Store) -> Engine:
+    """What trains the model of a job's plan, in the job's directory."""
+    settings = job.settings
+    keras.utils.set_random_seed(settings.seed)
+    model = build_model(job.plan, job.backbone, job.units)
+    adapt_statistics(model, job.plan, job.units, images, store, settings.seed)
+    set_precision(model, settings.precision)
+    tracker = Tracker(job.directory)
+    tracker.write_settings(settings.to_config(), job.plan)
+    features = Features(model, job.plan, job.units, images, store)
+    return Engine(features, settings, Checkpoint(job.directory / "checkpoints"), tracker)
 
 
 def _trainable(model: keras.Model, job: Job) -> int:

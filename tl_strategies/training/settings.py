@@ -10,7 +10,8 @@ from tl_strategies.errors import UsageError, unknown
 from tl_strategies.plans.choices import BN_POLICIES, PRECISIONS, SCHEDULES, check_optimizer
 
 
-def _setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
+def setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field of a schema of flags: its default, its help, its choices where it has some."""
     return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
 
 
@@ -22,72 +23,78 @@ class Settings:
         UsageError: a value is not what it must be.
     """
 
-    strategy: str = _setting("partial", "how to transfer: a name, or package.module:Class")
-    n: int | str | None = _setting(
+    strategy: str = setting("partial", "how to transfer: a name, or package.module:Class")
+    n: int | str | None = setting(
         None, "transfer depth: a count of units, a negative count from the end, or a unit's name"
     )
-    option: tuple[str, ...] = _setting((), "NAME=VALUE for the strategy; may be repeated")
-    plugin: tuple[str, ...] = _setting((), "Python file with strategies; may be repeated")
-    backbone: str = _setting("efficientnet_lite0", "a name from tl-inspect, or a .keras file")
-    weights: str = _setting("imagenet", "imagenet, none (fresh), or a file")
-    dataset: str = _setting("clipart", "clipart (bundled) or folder:PATH")
-    image_size: int | None = _setting(None, "side of the images in pixels; default: the backbone's")
-    limit: int | None = _setting(None, "train on this many images, stratified; default: all")
-    epochs: int = _setting(8, "passes over the training images")
-    batch_size: int = _setting(32, "images a training step")
-    learning_rate: float | str = _setting(
+    option: tuple[str, ...] = setting((), "NAME=VALUE for the strategy; may be repeated")
+    plugin: tuple[str, ...] = setting((), "Python file with strategies; may be repeated")
+    backbone: str = setting("efficientnet_lite0", "a name from tl-inspect, or a .keras file")
+    weights: str = setting("imagenet", "imagenet, none (fresh), or a file")
+    dataset: str = setting("clipart", "clipart (bundled) or folder:PATH")
+    image_size: int | None = setting(None, "side of the images in pixels; default: the backbone's")
+    limit: int | None = setting(None, "train on this many images, stratified; default: all")
+    epochs: int = setting(8, "passes over the training images")
+    batch_size: int = setting(32, "images a training step")
+    learning_rate: float | str = setting(
         3e-3,
         "the head's peak learning rate, or auto to find one; units have multiples of it (see "
         "--dry_run)",
     )
-    optimizer: str = _setting("adam", "a Keras optimizer, such as adam, adamw or sgd")
-    schedule: str | None = _setting(
+    optimizer: str = setting("adam", "a Keras optimizer, such as adam, adamw or sgd")
+    schedule: str | None = setting(
         None, "shape of the learning rate, cosine unless there is --plateau", SCHEDULES
     )
-    schedule_over: str = _setting("run", "what one schedule lasts for", ("run", "phase"))
-    warmup: float | None = _setting(
+    schedule_over: str = setting("run", "what one schedule lasts for", ("run", "phase"))
+    warmup: float | None = setting(
         None,
         "part of the schedule over which the learning rate rises; default: 0.1, or one_cycle's",
     )
-    plateau: int | None = _setting(
+    plateau: int | None = setting(
         None, "no schedule: after so many epochs without improvement, a tenth of the learning rate"
     )
-    patience: int | None = _setting(
+    patience: int | None = setting(
         None, "end a phase after so many epochs without improvement; default: never"
     )
-    weight_decay: float = _setting(0.0, "decoupled; of trained kernels only; none unless given")
-    label_smoothing: float = _setting(0.0, "part of each target that all labels share")
-    class_weight: str = _setting(
+    weight_decay: float = setting(0.0, "decoupled; of trained kernels only; none unless given")
+    label_smoothing: float = setting(0.0, "part of each target that all labels share")
+    class_weight: str = setting(
         "none", "balanced: every class weighs the same in the loss", ("none", "balanced")
     )
-    augment: str = _setting(
+    augment: str = setting(
         "none",
         "random flips (flip), crops too (standard), colours too (strong)",
         ("none", "flip", "standard", "strong"),
     )
-    views: int | None = _setting(
+    views: int | None = setting(
         None,
         "augmented views of each training image; epoch e uses view e mod views. Default: 4 where "
         "features are stored, a new one each epoch where not",
     )
-    bn: str = _setting(
+    bn: str = setting(
         "frozen",
         "pretrained BatchNormalization: as it is, with statistics of the training images, or "
         "trained in the suffix",
         BN_POLICIES,
     )
-    precision: str = _setting("float32", "what is computed in", PRECISIONS)
-    seed: int = _setting(0, "of the split, the fresh weights and the order of images")
-    deterministic: bool = _setting(False, "the same seed gives the same weights, bit by bit")
-    cache: str = _setting(
+    precision: str = setting("float32", "what is computed in", PRECISIONS)
+    seed: int = setting(0, "of the split, the fresh weights and the order of images")
+    split_seed: int | None = setting(None, "of the split, where it is another one")
+    train_on: str = setting(
+        "train",
+        "parts to train on; without validation images the last epoch's weights are kept",
+        ("train", "train+validation"),
+    )
+    deterministic: bool = setting(False, "the same seed gives the same weights, bit by bit")
+    cache: str = setting(
         "auto",
         "store features: where possible, never, or fail where it is impossible",
         ("auto", "off", "require"),
     )
-    cache_dir: str | None = _setting(None, "where features are kept; default: the user's cache")
-    cache_limit: float = _setting(20.0, "gigabytes kept; the least recently used make room")
-    run_dir: str | None = _setting(None, "where the run is written; default: a new one below runs/")
-    resume: bool = _setting(False, "go on with the run in --run_dir, or begin it")
+    cache_dir: str | None = setting(None, "where features are kept; default: the user's cache")
+    cache_limit: float = setting(20.0, "gigabytes kept; the least recently used make room")
+    run_dir: str | None = setting(None, "where the run is written; default: a new one below runs/")
+    resume: bool = setting(False, "go on with the run in --run_dir, or begin it")
 
     def __post_init__(self):
         for name in ("option", "plugin"):
@@ -101,25 +108,27 @@ class Settings:
             object.__setattr__(self, "n", str(self.n))
         object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
         counts = ("epochs", "batch_size", "limit", "image_size", "views", "plateau", "patience")
-        for name in (*counts, "seed"):
+        for name in (*counts, "seed", "split_seed"):
             value = getattr(self, name)
             unset = value is None and getattr(type(self), name) is None
             whole = unset or (isinstance(value, int) and not isinstance(value, bool))
-            _require(name, whole, "a whole number", value)
+            require(name, whole, "a whole number", value)
         for name in counts:
             value = getattr(self, name)
-            _require(name, value is None or value >= 1, "at least 1", value)
-        _require("seed", 0 <= self.seed < 2**32, "from 0 to 4294967295", self.seed)
-        _require("warmup", 0 <= (self.warmup or 0) < 1, "at least 0 and below 1", self.warmup)
-        _require(
+            require(name, value is None or value >= 1, "at least 1", value)
+        for name in ("seed", "split_seed"):
+            value = getattr(self, name) or 0
+            require(name, 0 <= value < 2**32, "from 0 to 4294967295", value)
+        require("warmup", 0 <= (self.warmup or 0) < 1, "at least 0 and below 1", self.warmup)
+        require(
             "label_smoothing",
             0 <= self.label_smoothing < 1,
             "at least 0 and below 1",
             self.label_smoothing,
         )
         decays = 0 <= self.weight_decay < float("inf")
-        _require("weight_decay", decays, "at least 0", self.weight_decay)
-        _require("cache_limit", self.cache_limit > 0, "above 0", self.cache_limit)
+        require("weight_decay", decays, "at least 0", self.weight_decay)
+        require("cache_limit", self.cache_limit > 0, "above 0", self.cache_limit)
         for field in dataclasses.fields(self):
             value, choices = getattr(self, field.name), field.metadata["choices"]
             if choices and value is not None and value not in choices:
@@ -137,6 +146,11 @@ class Settings:
             raise UsageError(
                 f"--views must come with --augment: without it all views are the same. Received: "
                 f"--views {self.views}."
+            )
+        if self.train_on != "train" and (self.plateau or self.patience):
+            raise UsageError(
+                "--plateau and --patience must have validation images to look at. Received: also "
+                f"--train_on {self.train_on}."
             )
         if self.resume and not self.run_dir:
             raise UsageError("--resume must come with --run_dir, the run to go on with.")
@@ -157,11 +171,12 @@ def _rate(value: float | str) -> float | str:
     with contextlib.suppress(TypeError, ValueError):
         value = float(value)
     positive = isinstance(value, float) and 0 < value < float("inf")
-    _require("learning_rate", value == "auto" or positive, "above 0, or auto", value)
+    require("learning_rate", value == "auto" or positive, "above 0, or auto", value)
     return value
 
 
-def _require(name: str, holds: bool, what: str, value: Any) -> None:
+def require(name: str, holds: bool, what: str, value: Any) -> None:
+    """Raise a UsageError unless a flag holds what it must be."""
     if not holds:
         raise UsageError(f"--{name} must be {what}. Received: {value}.")
 

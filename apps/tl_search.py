@@ -1,0 +1,101 @@
+"""tl-search: which transfer depth is best, and at what cost: the curve over n."""
+
+import dataclasses
+import os
+import pathlib
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from tl_apps.cli import Flag, flags_of, quiet_import, quoted, run_command
+from tl_strategies.search.settings import SearchSettings
+from tl_strategies.training.settings import Settings
+
+SETTINGS = [
+    field.name
+    for field in dataclasses.fields(Settings)
+    if field.name not in ("n", "deterministic", "resume", "train_on")
+]
+FLAGS = [
+    *flags_of(SearchSettings),
+    *flags_of(Settings, SETTINGS),
+    Flag("config", str, None, "preset or TOML file with defaults; the command line wins"),
+]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command; returns the exit code."""
+    return run_command("tl-search", __doc__, FLAGS, _run, argv)
+
+
+def _run(values: dict[str, Any]) -> int | None:
+    settings = Settings(**{name: values[name] for name in SETTINGS}, deterministic=True)
+    names = [field.name for field in dataclasses.fields(SearchSettings)]
+    search_settings = SearchSettings(**{name: values[name] for name in names})
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
+    from tl_strategies.training.job import check, claim, prepare
+
+    checked = check(settings)
+    with quiet_import():
+        from tl_strategies.search.search import finish, search, work
+
+    if settings.run_dir is None:
+        directory = checked.directory.with_name(f"{checked.directory.name}-search")
+        checked = dataclasses.replace(checked, directory=directory)
+    job = claim(prepare(checked))
+    if search_settings.worker:
+        work(search_settings, job)
+        return None
+    print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
+    try:
+        found = search(search_settings, job)
+        best = finish(found, job.directory / "best")
+    except KeyboardInterrupt:
+        config = job.directory / "config.toml"
+        if not config.is_file():
+            raise
+        print(
+            f"\ntl-search: stopped; go on with: tl-search --config {quoted(config)} --run_dir "
+            f"{quoted(job.directory)}",
+            file=sys.stderr,
+        )
+        return 130
+    print(summary(found.summary, job.directory, best.metrics))
+    return None
+
+
+def summary(found: dict[str, Any], directory: pathlib.Path, metrics: dict[str, Any]) -> str:
+    """The table that ends a search."""
+    chosen = found["chosen"]
+    several = found["seeds"] > 1
+    lines = [
+        "",
+        f"{'n':>3}{'validation':>{18 if several else 12}}{'test':>{18 if several else 12}}{'s':>8}",
+    ]
+    for row in found["curve"]:
+        scores = "".join(_score(*row[part], several) for part in ("validation", "test"))
+        mark = "  chosen" if row["n"] == chosen["n"] else ""
+        lines.append(f"{row['n']:>3}{scores}{row['seconds']:>8.0f}{mark}")
+    others = {name: value for name, value in chosen["values"].items() if name != "n"}
+    if others:
+        lines.append("with " + ", ".join(f"{name} = {value}" for name, value in others.items()))
+    lines += [
+        "",
+        f"n = {chosen['n']} of {found['units']} units; the saved model has test accuracy "
+        f"{metrics['test']['accuracy']:.3f}",
+        f"model        {directory / 'best' / 'model.keras'}",
+        f"curve        {directory / 'depth_curve.png'}",
+        f"trials       {directory / 'trials.csv'}",
+        f"TensorBoard  tensorboard --logdir {quoted(directory)}",
+    ]
+    if found["trials"]["failed"]:
+        lines.insert(-4, f"{found['trials']['failed']} trials failed; trials.csv says why")
+    return "\n".join(lines)
+
+
+def _score(mean: float, spread: float, several: bool) -> str:
+    return f"{mean:>11.3f} ± {spread:.3f}"[:18].rjust(18) if several else f"{mean:>12.3f}"
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

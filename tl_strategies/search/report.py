@@ -1,0 +1,80 @@
+"""What a search says while it runs: a line a trial, trials.csv; and which checkpoints it keeps."""
+
+import pathlib
+import shutil
+import sys
+
+from keras_tuner.engine.trial import Trial
+
+from tl_strategies.data.cache import write_text
+from tl_strategies.search.oracles import Durable, reason
+from tl_strategies.search.results import Point, completed_points, read_results, trials_csv, visible
+from tl_strategies.tracking.progress import progress_bar
+
+
+class Report:
+    """Is called with each trial that has ended.
+
+    Args:
+        directory: of the search.
+        oracle: of the search.
+        epochs: of a whole training.
+        total: how many trials there will be; None where nobody knows.
+        goes_on: whether later trials go on where earlier ones ended.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        oracle: Durable,
+        epochs: int,
+        total: int | None,
+        goes_on: bool,
+    ):
+        self.directory = directory
+        self.oracle = oracle
+        self.epochs = epochs
+        self.total = total
+        self.goes_on = goes_on
+        self.bar = progress_bar(total, "trials")
+
+    def __call__(self, trial: Trial) -> None:
+        trials = list(self.oracle.trials.values())
+        write_text(self.directory / "trials.csv", trials_csv(self.directory, trials))
+        ended = len(self.oracle.end_order)
+        count = f"{ended}/{self.total}" if self.total else str(ended)
+        erase = "\r\x1b[K" if sys.stdout.isatty() else ""
+        print(f"{erase}[{count}] {self._line(trial)}", flush=True)
+        self.bar(ended)
+        if not self.goes_on:
+            self.prune(keep_best=True)
+
+    def _line(self, trial: Trial) -> str:
+        values = visible(trial.hyperparameters.values)
+        what = ", ".join(
+            f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {value}"
+            for name, value in values.items()
+        )
+        if trial.status != "COMPLETED":
+            return f"{what}: failed: {reason(self.directory, trial.trial_id)}"
+        point = Point(trial.trial_id, 0, values, read_results(self.directory, trial))
+        scores = [f"{part} {point.mean(f'{part}_accuracy'):.3f}" for part in ("validation", "test")]
+        return f"{what}: {', '.join(scores)}, {point.mean('seconds'):.0f} s"
+
+    def prune(self, keep_best: bool) -> None:
+        """Delete the checkpoints of trials that have ended, but those of the best."""
+        points = completed_points(self.directory, list(self.oracle.trials.values()), self.epochs)
+        best = max(
+            points, key=lambda point: (point.mean("validation_accuracy"), point.n), default=None
+        )
+        kept = best_training(self.directory, best) if best and keep_best else None
+        for name in self.oracle.end_order:
+            for checkpoints in (self.directory / "trials" / name).glob("seed*/checkpoints"):
+                if checkpoints.parent != kept:
+                    shutil.rmtree(checkpoints)
+
+
+def best_training(directory: pathlib.Path, point: Point) -> pathlib.Path:
+    """The directory of a point's training that is best on validation images."""
+    best = max(point.results, key=lambda result: result["validation_accuracy"])
+    return directory / "trials" / point.trial_id / f"seed{best['seed']}"

@@ -1,0 +1,275 @@
+"""A search, from top to bottom: the space, the trials, the choice of n, the best as a run."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any
+
+import keras_tuner
+import numpy as np
+
+from tl_strategies.backbones.cost import multiply_adds
+from tl_strategies.data.cache import write_text
+from tl_strategies.errors import UsageError
+from tl_strategies.plans.model import build_model
+from tl_strategies.plans.plan import Plan
+from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
+from tl_strategies.search.probe import hopeless, probe_depths
+from tl_strategies.search.record import begin, config_text, describe, join
+from tl_strategies.search.report import Report, best_training
+from tl_strategies.search.results import Point, choose, completed_points, visible
+from tl_strategies.search.runner import Runner
+from tl_strategies.search.settings import SearchSettings
+from tl_strategies.search.space import make_space, trial_settings
+from tl_strategies.search.trial import Bench, adopt, trial_job
+from tl_strategies.search.workers import (
+    LOOPBACK,
+    Chief,
+    become_worker,
+    chief_address,
+    is_loopback,
+    supervise,
+)
+from tl_strategies.tracking.figures import DepthScore, depth_figure, figure_pixels, save_figure
+from tl_strategies.tracking.progress import progress_bar
+from tl_strategies.tracking.tensorboard import Tracker
+from tl_strategies.training.features import Features
+from tl_strategies.training.inputs import fitted_inputs, part_inputs
+from tl_strategies.training.job import Job
+from tl_strategies.training.run import Run, run
+
+SUMMARY = "summary.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """What a search has found.
+
+    Attributes:
+        job: of the search.
+        search: its settings.
+        point: the chosen one.
+        summary: the content of summary.json.
+    """
+
+    job: Job
+    search: SearchSettings
+    point: Point
+    summary: dict[str, Any]
+
+
+def search(settings: SearchSettings, job: Job) -> Found:
+    """Run the trials of a search, or those that are left, and choose.
+
+    Args:
+        settings: of the search.
+        job: with the settings, the data and the backbone that all trials share.
+
+    Raises:
+        UsageError: something must change before trials can be run, or all have failed.
+    """
+    directory, base = job.directory, job.settings
+    space = make_space(settings, base, job.units)
+    bench = Bench.open(job)
+    begin(directory, describe(settings, bench, space.get_config()["space"]))
+    write_text(directory / "config.toml", config_text(base, settings))
+    dropped = _leave_out(settings, bench, space) if settings.probe_first else {}
+    if dropped:
+        space = make_space(settings, base, job.units, without=set(dropped["depths"]))
+    oracle = make_oracle(settings, space, base.epochs, base.seed, lambda point: _fails(job, point))
+    goes_on = settings.tuner == "hyperband"
+    report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on)
+    oracle.open(directory / "oracle.json", report)
+    if oracle.unfinished or not (directory / SUMMARY).is_file():
+        _run_trials(settings, bench, space, oracle)
+    trials = list(oracle.trials.values())
+    points = completed_points(directory, trials, base.epochs)
+    if not points:
+        raise UsageError(
+            f"Trials must not all fail. Received: {oracle.stopped or 'no trial that ended.'} The "
+            f"whole errors are in {directory / 'trials'}; mend it, and start the same command "
+            "again."
+        )
+    images = len(bench.images.positions("validation"))
+    chosen = choose(points, images, settings.one_standard_error)
+    summary = _summary(job, points, chosen, trials, dropped)
+    write_text(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    _draw(job, points, chosen, space)
+    if goes_on:
+        report.prune(keep_best=True)
+    return Found(job, settings, chosen, summary)
+
+
+def work(settings: SearchSettings, job: Job) -> None:
+    """Run the trials that a chief hands out, until there are no more.
+
+    Raises:
+        UsageError: there is no chief, it has other settings or data, or the disk is full.
+    """
+    become_worker(settings.worker)
+    bench = Bench.open(job)
+    space = make_space(settings, job.settings, job.units)
+    join(job.directory, describe(settings, bench, space.get_config()["space"]))
+    _search(Runner(keras_tuner.Oracle(OBJECTIVE), bench, settings))
+
+
+def finish(found: Found, directory: pathlib.Path) -> Run:
+    """The best training as a normal run in a directory, trained anew only where it has to be."""
+    training = best_training(found.job.directory, found.point)
+    seed = int(training.name.removeprefix("seed"))
+    settings = trial_settings(found.job.settings, found.point.values, seed)
+    again = {"train_on": "train+validation"} if found.search.retrain else {}
+    settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
+    if not again:
+        adopt(training, directory)
+    return run(trial_job(found.job, settings, directory))
+
+
+def _run_trials(
+    settings: SearchSettings, bench: Bench, space: keras_tuner.HyperParameters, oracle: Durable
+) -> None:
+    directory = bench.job.directory
+    if settings.in_process:
+        _search(Runner(oracle, bench, settings))
+        return
+    if isinstance(oracle, Points) and (settings.workers > 1 or settings.chief):
+        _fill(bench, oracle)
+    address, port = chief_address() if settings.chief else (LOOPBACK, 0)
+    if not is_loopback(address):
+        print(
+            f"warning: whoever can reach {address}:{port} can change this search, since "
+            "KerasTuner's protocol asks for no password. Use an address of a private network only."
+        )
+    chief = Chief(oracle, directory, address, port)
+    try:
+        if settings.chief:
+            print(f"waiting for workers at {address}:{port}", flush=True)
+            chief.wait()
+        else:
+            supervise(chief, directory / "config.toml", settings.workers)
+    finally:
+        chief.close()
+
+
+def _search(runner: Runner) -> None:
+    try:
+        runner.search()
+    except keras_tuner.errors.FatalError as error:
+        raise UsageError(
+            f"--run_dir must have space. Received: {error}. What was done is kept; make room, and "
+            "start the same command again."
+        ) from error
+
+
+def _fails(job: Job, point: dict[str, Any]) -> bool:
+    """Whether the strategy cannot plan a point; its trial will say why."""
+    try:
+        trial_job(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
+    except Exception:  # a user's strategy may raise anything
+        return True
+    return False
+
+
+def _fill(bench: Bench, oracle: Points) -> None:
+    """Compute the features of all depths, which workers would otherwise do at the same time."""
+    settings = bench.job.settings
+    points = [point for point in oracle.points if "n" in point and not _fails(bench.job, point)]
+    if not points or settings.augment != "none":
+        return
+    deepest = max(points, key=lambda point: point["n"])
+    job = trial_job(bench.job, trial_settings(settings, deepest, settings.seed), oracle.file)
+    model = build_model(job.plan, job.backbone, job.units)
+    features = Features(model, job.plan, job.units, bench.images, bench.store)
+    inputs = fitted_inputs(bench.images, settings, kept=True)
+    inputs["test"] = part_inputs(bench.images, "test")
+    for depth in sorted({point["n"] for point in points}):
+        if features.kept(depth):
+            features.fetch(depth, inputs)
+
+
+def _leave_out(
+    settings: SearchSettings, bench: Bench, space: keras_tuner.HyperParameters
+) -> dict[str, Any]:
+    """Depths that a probe finds hopeless; says so, and what that saves."""
+    job = bench.job
+    depths = next((hp.values for hp in space.space if hp.name == "n"), [])
+    plans = {
+        n: trial_job(job, trial_settings(job.settings, {"n": n}, 0), job.directory).plan
+        for n in depths
+        if not _fails(job, {"n": n})
+    }
+    if not plans:
+        return {}
+    right = probe_depths(bench, plans, progress_bar(len(plans), "linear probes"))
+    costs = multiply_adds(job.backbone, job.units)
+    work = {n: _work(plan, costs) for n, plan in plans.items()}
+    out = hopeless(right)
+    share = sum(work[n] for n in out) / max(sum(work.values()), 1)
+    accuracies = {n: float(np.mean(values)) for n, values in right.items()}
+    if out:
+        left_out = ", ".join(f"{n} ({accuracies[n]:.3f})" for n in out)
+        print(
+            f"left out by their linear probes: n = {left_out}; the best has "
+            f"{max(accuracies.values()):.3f}. That saves {share:.0%} of the training."
+        )
+    else:
+        print("the linear probes leave no depth out")
+    return {"depths": out, "accuracies": accuracies, "saved": share}
+
+
+def _work(plan: Plan, costs: list[int]) -> int:
+    """Multiply-adds of training a plan, for each image: forwards, and twice that backwards."""
+    return sum(
+        3 * phase.epochs * sum(costs[phase.trainable_from - 1 : len(plan.units)])
+        for phase in plan.phases
+    )
+
+
+def _curve(points: list[Point]) -> list[Point]:
+    """The best point of each depth, ascending."""
+    best: dict[int, Point] = {}
+    for point in points:
+        rival = best.get(point.n)
+        if not rival or point.mean("validation_accuracy") > rival.mean("validation_accuracy"):
+            best[point.n] = point
+    return [best[n] for n in sorted(best)]
+
+
+def _scores(point: Point) -> dict[str, Any]:
+    scores = {
+        part: (point.mean(f"{part}_accuracy"), point.spread(f"{part}_accuracy"))
+        for part in ("validation", "test")
+    }
+    return {"n": point.n, **scores, "seconds": point.mean("seconds")}
+
+
+def _summary(job: Job, points: list[Point], chosen: Point, trials: list, dropped: dict) -> dict:
+    return {
+        "strategy": job.settings.strategy,
+        "backbone": job.settings.backbone,
+        "dataset": job.settings.dataset,
+        "units": len(job.units),
+        "chosen": {**_scores(chosen), "trial": chosen.trial_id, "values": visible(chosen.values)},
+        "seeds": len(chosen.results),
+        "trials": {
+            status.lower(): sum(trial.status == status for trial in trials)
+            for status in ("COMPLETED", "FAILED")
+        },
+        "left_out": dropped,
+        "curve": [_scores(point) for point in _curve(points)],
+    }
+
+
+def _draw(job: Job, points: list[Point], chosen: Point, space) -> None:
+    """The depth curve, as a file and for TensorBoard, and the space for its HParams page."""
+    scores = [DepthScore(**_scores(point)) for point in _curve(points)]
+    seeds = len(chosen.results)
+    title = f"{job.settings.strategy} on {pathlib.Path(job.settings.backbone).name}"
+    if seeds > 1:
+        title += f": mean ± standard deviation of {seeds} seeds"
+    figure = depth_figure(scores, len(job.units), chosen.n, title)
+    save_figure(figure, job.directory / "depth_curve.png")
+    tracker = Tracker(job.directory)
+    tracker.write_image("depth curve", figure_pixels(figure))
+    tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}))
+    tracker.flush()

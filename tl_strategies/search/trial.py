@@ -1,0 +1,111 @@
+"""A trial: trainings that share decoded images, backbone and features with all other trials."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+from typing import Any
+
+from tl_strategies.data.cache import write_text, written_aside
+from tl_strategies.data.images import Images
+from tl_strategies.data.store import Store
+from tl_strategies.search.settings import SearchSettings
+from tl_strategies.search.space import trial_settings
+from tl_strategies.strategies.create import create_strategy
+from tl_strategies.training.evaluate import evaluate_features, write_scores
+from tl_strategies.training.inputs import fitted_inputs, part_inputs
+from tl_strategies.training.job import Job
+from tl_strategies.training.run import make_engine, open_data
+from tl_strategies.training.settings import Settings
+
+RESULT = "result.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Bench:
+    """What all trials of a process share.
+
+    Attributes:
+        job: of the search, with the backbone.
+        images: the data set.
+        store: of features.
+    """
+
+    job: Job
+    images: Images
+    store: Store
+
+    @classmethod
+    def open(cls, job: Job) -> "Bench":
+        return cls(job, *open_data(job))
+
+    def trial(self, search: SearchSettings, values: dict[str, Any], trial_id: str) -> list[dict]:
+        """Train a point with each of its seeds, or with those that are left.
+
+        Args:
+            search: says how many seeds.
+            values: of the hyper-parameters.
+            trial_id: names the directory.
+
+        Returns:
+            A result for each seed.
+        """
+        directory = self.job.directory / "trials" / trial_id
+        earlier = values.get("tuner/trial_id")
+        results = []
+        for seed in range(self.job.settings.seed, self.job.settings.seed + search.repeats):
+            place = directory / f"seed{seed}"
+            if earlier:
+                adopt(self.job.directory / "trials" / earlier / f"seed{seed}", place)
+            settings = trial_settings(self.job.settings, values, seed)
+            results.append(self.train(settings, place, values.get("tuner/epochs")))
+        return results
+
+    def train(
+        self, settings: Settings, directory: pathlib.Path, stop_after: int | None = None
+    ) -> dict[str, Any]:
+        """Train and evaluate once; what lies in the directory already is not done again."""
+        result = directory / RESULT
+        if result.is_file():
+            return json.loads(result.read_text())
+        job = trial_job(self.job, settings, directory)
+        engine = make_engine(job, self.images, self.store)
+        engine.stop_after = stop_after
+        features = engine.features
+        depth = features.frozen_depth
+        if features.kept(depth):  # one pass for all parts
+            inputs = fitted_inputs(self.images, settings, kept=True)
+            features.fetch(depth, {**inputs, "test": part_inputs(self.images, "test")})
+        engine.train()
+        scores = evaluate_features(features)
+        write_scores(engine.tracker, scores)
+        engine.tracker.flush()
+        content = {
+            "n": job.plan.n,
+            "seed": settings.seed,
+            **{f"{part}_{name}": scores[part][name] for part in scores for name in scores[part]},
+            "seconds": engine.progress.seconds + features.seconds,
+        }
+        write_text(result, json.dumps(content, indent=1) + "\n")
+        return content
+
+
+def trial_job(job: Job, settings: Settings, directory: pathlib.Path) -> Job:
+    """The job of one training, from that of the search.
+
+    Raises:
+        UsageError: the strategy cannot be made.
+    """
+    strategy = create_strategy(settings.strategy, settings.n, settings.option)
+    plan = strategy.plan(
+        job.units, job.listing.task, settings.backbone, settings.epochs, settings.bn
+    )
+    return dataclasses.replace(job, settings=settings, directory=directory, plan=plan)
+
+
+def adopt(earlier: pathlib.Path, directory: pathlib.Path) -> None:
+    """Begin a training where an earlier one has ended."""
+    target = directory / "checkpoints"
+    if not target.exists() and (earlier / "checkpoints").is_dir():
+        with written_aside(target) as aside:
+            shutil.copytree(earlier / "checkpoints", aside)
