@@ -1,5 +1,6 @@
 """tl-run: one strategy on one data set: train, evaluate, save."""
 
+import dataclasses
 import errno
 import pathlib
 import sys
@@ -41,13 +42,20 @@ def _run(values: dict[str, Any]) -> int | None:
     dry_run = values.pop("dry_run")
     values.pop("config")
     settings = Settings(**values)
+    searches = settings.n == "auto"
+    if searches and dry_run:
+        raise UsageError(
+            "--dry_run must have a depth. Received: --n auto, which trains to find it."
+        )
+    if searches:
+        settings = dataclasses.replace(settings, n=None, deterministic=True)
     from tl_strategies.training.job import check, claim, prepare
 
     checked = check(settings)
     with quiet_import():
         import keras  # noqa: F401
 
-    job = prepare(checked)
+    job = prepare(dataclasses.replace(checked, strategy=None) if searches else checked)
     if dry_run:
         print(job.plan)
         return None
@@ -56,7 +64,7 @@ def _run(values: dict[str, Any]) -> int | None:
     job = claim(job)
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
     try:
-        result = run(job)
+        result = _run_best(job) if searches else run(job)
     except KeyboardInterrupt:
         print(f"\ntl-run: stopped{_go_on(job.directory)}", file=sys.stderr)
         return 130
@@ -71,9 +79,24 @@ def _run(values: dict[str, Any]) -> int | None:
     return None
 
 
+def _run_best(job):
+    """Search for the best depth below the run's directory; the run that has it."""
+    with quiet_import():
+        from tl_strategies.search.search import finish, run_search
+        from tl_strategies.search.settings import SearchSettings
+
+    found = run_search(
+        SearchSettings(), dataclasses.replace(job, directory=job.directory / "search")
+    )
+    print(f"n = {found.point.n}; the curve is {job.directory / 'search' / 'depth_curve.png'}")
+    return finish(found, job.directory)
+
+
 def _go_on(directory: pathlib.Path) -> str:
     if not (directory / "plan.json").is_file():
-        return ""
+        if not (directory / "search" / "config.toml").is_file():
+            return ""
+        return f"; go on with the same command, --run_dir {quoted(directory)} and --resume"
     config = quoted(directory / "config.toml")
     return f"; go on with: tl-run --config {config} --run_dir {quoted(directory)} --resume"
 

@@ -33,22 +33,19 @@ def _run(values: dict[str, Any]) -> int | None:
     names = [field.name for field in dataclasses.fields(SearchSettings)]
     search_settings = SearchSettings(**{name: values[name] for name in names})
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
-    from tl_strategies.training.job import check, claim, prepare
+    from tl_strategies.training.job import check
 
-    checked = check(settings)
+    check(settings)  # what needs no Keras is said at once
     with quiet_import():
-        from tl_strategies.search.search import finish, search, work
+        from tl_strategies.search.search import finish, open_job, run_search, work
 
-    if settings.run_dir is None:
-        directory = checked.directory.with_name(f"{checked.directory.name}-search")
-        checked = dataclasses.replace(checked, directory=directory)
-    job = claim(prepare(checked))
+    job = open_job(settings)
     if search_settings.worker:
         work(search_settings, job)
         return None
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
     try:
-        found = search(search_settings, job)
+        found = run_search(search_settings, job)
         best = finish(found, job.directory / "best")
     except KeyboardInterrupt:
         config = job.directory / "config.toml"

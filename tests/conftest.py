@@ -1,4 +1,4 @@
-"""Fixtures: tiny photos in folders, a cache of the test's own."""
+"""Fixtures: tiny photos in folders, a tiny backbone, a cache of the test's own."""
 
 import os
 
@@ -25,6 +25,16 @@ def draw(seed: int, colour: int, size: int = 40) -> Image.Image:
     pixels = np.random.default_rng(seed).integers(0, 120, (size, size + 8, 3))
     pixels[..., colour] += 100
     return Image.fromarray(pixels.astype("uint8"))
+
+
+@pytest.fixture(scope="module")
+def backbone(tmp_path_factory):
+    """The file of a tiny backbone."""
+    from tl_strategies.testing import tiny_backbone
+
+    path = tmp_path_factory.mktemp("backbone") / "tiny.keras"
+    tiny_backbone().save(path)
+    return str(path)
 
 
 @pytest.fixture

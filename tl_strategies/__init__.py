@@ -25,6 +25,7 @@ _PUBLIC = {
     "get_strategy": "tl_strategies.strategies",
     "load_backbone": "tl_strategies.backbones.zoo",
     "register": "tl_strategies.strategies",
+    "search_depth": "tl_strategies.search.search",
 }
 __all__ = [*_PUBLIC, "__version__"]
 

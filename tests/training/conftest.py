@@ -1,15 +1,6 @@
-"""A tiny backbone in a file, and settings for short runs with it."""
+"""Settings for short runs with a tiny backbone."""
 
 import pytest
-
-from tl_strategies.testing import tiny_backbone
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory):
-    path = tmp_path_factory.mktemp("backbone") / "tiny.keras"
-    tiny_backbone().save(path)
-    return str(path)
 
 
 @pytest.fixture

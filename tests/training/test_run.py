@@ -14,6 +14,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
+from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import strategies
 
@@ -180,3 +181,27 @@ def test_the_readme_s_lines_predict_as_the_run_did(settings, photos, monkeypatch
 def test_settings_are_checked(setting, value):
     with pytest.raises(tl.UsageError, match=f"--{setting} must"):
         tl.Settings(**{setting: value})
+
+
+def test_training_on_train_and_validation_keeps_the_last_epoch(settings):
+    run = tl.fit("partial", n=3, train_on="train+validation", **settings | {"epochs": 3})
+    assert run.metrics["validation"] == {}
+    rows = (run.directory / "split.csv").read_text().splitlines()[1:]
+    parts = [row.rsplit(",", 1)[1] for row in rows]
+    assert set(parts) == {"train", "test"}
+    best = [path.name for path in (run.directory / "checkpoints").glob("best-*")]
+    assert best == ["best-0-3.npz"]
+    with pytest.raises(UsageError, match="validation images"):
+        tl.fit("fixed", train_on="train+validation", **settings | {"run_dir": None})
+    with pytest.raises(UsageError, match="--patience"):
+        tl.fit("partial", n=3, train_on="train+validation", patience=1, **settings)
+
+
+def test_the_split_has_a_seed_of_its_own(settings):
+    runs = [
+        tl.fit("head", **settings | {"run_dir": f"{settings['run_dir']}{i}"} | seeds)
+        for i, seeds in enumerate(({"seed": 1, "split_seed": 5}, {"seed": 2, "split_seed": 5}))
+    ]
+    splits = [(run.directory / "split.csv").read_text() for run in runs]
+    assert splits[0] == splits[1]
+    assert runs[0].metrics["test"]["loss"] != runs[1].metrics["test"]["loss"]

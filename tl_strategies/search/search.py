@@ -35,8 +35,9 @@ from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
-from tl_strategies.training.job import Job
+from tl_strategies.training.job import Job, check, claim, prepare
 from tl_strategies.training.run import Run, run
+from tl_strategies.training.settings import Settings
 
 SUMMARY = "summary.json"
 
@@ -58,7 +59,49 @@ class Found:
     summary: dict[str, Any]
 
 
-def search(settings: SearchSettings, job: Job) -> Found:
+def search_depth(strategy: str = "partial", **flags: Any) -> Run:
+    """Search for the best depth: `tl-search` from Python.
+
+    Trials run in this process, unless `workers` is given.
+
+    Args:
+        strategy: a name.
+        **flags: of `tl-search`, such as `depths="0,4,8"`, `repeats=3` or `dataset="folder:photos"`.
+
+    Returns:
+        The best training as a run in `best/`; the curve and trials.csv lie in the directory above.
+
+    Raises:
+        UsageError: something must change before trials can be run, or all have failed.
+    """
+    own = {field.name for field in dataclasses.fields(SearchSettings)}
+    chosen = {name: value for name, value in flags.items() if name in own}
+    chosen.setdefault("in_process", "workers" not in chosen)
+    others = {name: value for name, value in flags.items() if name not in own}
+    try:
+        settings = Settings(strategy=strategy, deterministic=True, **others)
+    except TypeError as error:
+        raise UsageError(
+            f"tl.search_depth must get the flags of tl-search. Received: {error}"
+        ) from error
+    job = open_job(settings)
+    return finish(run_search(SearchSettings(**chosen), job), job.directory / "best")
+
+
+def open_job(settings: Settings) -> Job:
+    """What trials share, checked, in a directory of its own.
+
+    Raises:
+        UsageError: something must change before any trial can start.
+    """
+    checked = dataclasses.replace(check(settings), strategy=None)
+    if settings.run_dir is None:
+        directory = checked.directory.with_name(f"{checked.directory.name}-search")
+        checked = dataclasses.replace(checked, directory=directory)
+    return claim(prepare(checked))
+
+
+def run_search(settings: SearchSettings, job: Job) -> Found:
     """Run the trials of a search, or those that are left, and choose.
 
     Args:
@@ -110,7 +153,7 @@ def work(settings: SearchSettings, job: Job) -> None:
     bench = Bench.open(job)
     space = make_space(settings, job.settings, job.units)
     join(job.directory, describe(settings, bench, space.get_config()["space"]))
-    _search(Runner(keras_tuner.Oracle(OBJECTIVE), bench, settings))
+    _loop(Runner(keras_tuner.Oracle(OBJECTIVE), bench, settings))
 
 
 def finish(found: Found, directory: pathlib.Path) -> Run:
@@ -130,7 +173,7 @@ def _run_trials(
 ) -> None:
     directory = bench.job.directory
     if settings.in_process:
-        _search(Runner(oracle, bench, settings))
+        _loop(Runner(oracle, bench, settings))
         return
     if isinstance(oracle, Points) and (settings.workers > 1 or settings.chief):
         _fill(bench, oracle)
@@ -151,7 +194,7 @@ def _run_trials(
         chief.close()
 
 
-def _search(runner: Runner) -> None:
+def _loop(runner: Runner) -> None:
     try:
         runner.search()
     except keras_tuner.errors.FatalError as error:

@@ -98,8 +98,11 @@ def depth_figure(scores: Sequence[DepthScore], depth_count: int, chosen: int, ti
         upper.fill_between(depths, means - spreads, means + spreads, color=colour, alpha=0.15)
     lower.bar(depths, [score.seconds for score in scores], color="tab:gray", width=0.8)
     for axes in (upper, lower):
-        axes.axvline(chosen, color="black", linestyle="--", linewidth=1, label=f"chosen: {chosen}")
+        axes.axvline(
+            chosen, color="black", linestyle="--", linewidth=1, label=f"chosen: n = {chosen}"
+        )
         axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
     upper.set_ylabel("accuracy, %")
     upper.legend(loc="best")
     upper.set_title(title)

@@ -31,7 +31,7 @@ class Job:
         listing: the images, not yet decoded.
         backbone: with its weights.
         units: of the backbone.
-        plan: what is trained.
+        plan: what is trained; None for a search, whose trials have their own.
     """
 
     settings: Settings
@@ -39,7 +39,7 @@ class Job:
     listing: Listing
     backbone: "keras.Model"
     units: list[Unit]
-    plan: Plan
+    plan: Plan | None
 
     @property
     def image_size(self) -> int:
@@ -49,10 +49,10 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Settings that passed every check that needs no Keras."""
+    """Settings that passed every check that needs no Keras; without a strategy, of a search."""
 
     settings: Settings
-    strategy: Strategy
+    strategy: Strategy | None
     directory: pathlib.Path
     listing: Listing
 
@@ -80,7 +80,7 @@ def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
 
 
 def prepare(checked: Checked) -> Job:
-    """Load the backbone and resolve the plan.
+    """Load the backbone, and resolve the plan where there is a strategy.
 
     Raises:
         UsageError: something must change before any training can start.
@@ -98,6 +98,8 @@ def prepare(checked: Checked) -> Job:
     keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
     backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
     units = find_units(backbone)
+    if checked.strategy is None:
+        return Job(settings, checked.directory, checked.listing, backbone, units, None)
     task = checked.listing.task
     plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs, settings.bn)
     if settings.train_on != "train" and not plan.phases:

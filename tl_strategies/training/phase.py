@@ -82,7 +82,10 @@ class PhaseTraining:
             scale_loss=settings.precision == "mixed_float16",
         )
         loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
-        self.suffix.compile(optimizer, loss, metrics=["accuracy"], auto_scale_loss=False)
+        # An object: of a mere name the variables would be made while the step is traced, which
+        # TensorFlow would then do again.
+        accuracy = keras.metrics.CategoricalAccuracy("accuracy")
+        self.suffix.compile(optimizer, loss, metrics=[accuracy], auto_scale_loss=False)
         optimizer.build(self.suffix.trainable_variables)
 
     def rate(self, peak: float, before: int) -> float | Schedule:

@@ -25,7 +25,9 @@ class Settings:
 
     strategy: str = setting("partial", "how to transfer: a name, or package.module:Class")
     n: int | str | None = setting(
-        None, "transfer depth: a count of units, a negative count from the end, or a unit's name"
+        None,
+        "transfer depth: a count of units, a negative count from the end, a unit's name, or auto "
+        "to search for it",
     )
     option: tuple[str, ...] = setting((), "NAME=VALUE for the strategy; may be repeated")
     plugin: tuple[str, ...] = setting((), "Python file with strategies; may be repeated")

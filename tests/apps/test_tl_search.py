@@ -1,0 +1,207 @@
+"""The installed command: workers, kills, several machines played by processes, errors."""
+
+import csv
+import json
+import os
+import pathlib
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+COMMAND = [str(pathlib.Path(sys.executable).with_name("tl-search"))]
+KILLS = 10
+KILLER = """
+import os
+import signal
+
+import tl_strategies as tl
+
+
+@tl.register("killer")
+class Killer(tl.Strategy):
+    '''Kills the worker that trains at n = 3.'''
+
+    def __init__(self, n=None):
+        self.n = n
+
+    def trainable(self, unit, depth_count):
+        return unit.depth > self.n
+
+    def head(self, task):
+        if self.n == 3 and "--worker" in __import__("sys").argv:
+            print("out of memory", flush=True)
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().head(task)
+"""
+
+
+@pytest.fixture
+def arguments(photos, backbone, tmp_path):
+    return [
+        *("--dataset", f"folder:{photos}", "--backbone", backbone, "--batch_size", "8"),
+        *("--learning_rate", "0.03", "--cache_dir", str(tmp_path / "cache")),
+    ]
+
+
+def start(arguments, directory, **environment):
+    return subprocess.Popen(
+        [*COMMAND, *arguments, "--run_dir", str(directory)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env={**os.environ, **environment},
+    )
+
+
+def ends(process, code=0):
+    output, _ = process.communicate(timeout=300)
+    assert process.returncode == code, output
+    return output
+
+
+def rows_of(directory):
+    """trials.csv without the seconds."""
+    rows = csv.DictReader((directory / "trials.csv").read_text().splitlines())
+    return [{name: row[name] for name in row if name != "seconds"} for row in rows]
+
+
+def test_the_same_in_process_in_a_worker_and_with_three(arguments, tmp_path):
+    modes = {"in_process": ["--in_process"], "worker": [], "three": ["--workers", "3"]}
+    arguments = [*arguments, "--epochs", "3", "--repeats", "2"]
+    for name, flags in modes.items():
+        output = ends(start([*arguments, *flags], tmp_path / name))
+        assert "chosen" in output
+    rows = rows_of(tmp_path / "in_process")
+    assert len(rows) == 12
+    assert rows == rows_of(tmp_path / "worker") == rows_of(tmp_path / "three")
+    models = [(tmp_path / name / "best" / "predictions.csv").read_bytes() for name in modes]
+    assert models[0] == models[1] == models[2]
+
+
+def worker_of(search):
+    """Process number of the search's worker, or None."""
+    children = pathlib.Path(f"/proc/{search.pid}/task/{search.pid}/children")
+    for child in children.read_text().split() if children.exists() else ():
+        line = pathlib.Path(f"/proc/{child}/cmdline")
+        if line.exists() and b"--worker" in line.read_bytes():
+            return int(child)
+    return None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
+def test_kills(arguments, tmp_path):
+    """Killed ten times, the search or its worker: the same in the end, nothing trained twice."""
+    arguments = [*arguments, "--epochs", "60", "--depths", "0,1,2,3"]
+    ends(start(arguments, tmp_path / "whole"))
+    directory = tmp_path / "killed"
+    chance = random.Random(0)
+    search = start(arguments, directory)
+    written = {}
+    for kill in range(KILLS):
+        deadline = time.monotonic() + 60
+        while worker_of(search) is None and search.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(chance.uniform(3, 9))
+        for result in directory.glob("trials/*/*/result.json"):
+            written.setdefault(result, result.stat().st_mtime_ns)
+        worker = worker_of(search)
+        if kill % 2 and worker:
+            os.kill(worker, signal.SIGKILL)
+        else:
+            search.kill()
+            search.communicate()
+            search = start(arguments, directory)
+    ends(search)
+    assert written
+    assert all(result.stat().st_mtime_ns == moment for result, moment in written.items())
+    assert rows_of(directory) == rows_of(tmp_path / "whole")
+
+
+def test_a_trial_that_kills_its_process_twice_fails(arguments, tmp_path):
+    plugin = tmp_path / "killer.py"
+    plugin.write_text(KILLER)
+    flags = ["--plugin", str(plugin), "--strategy", "killer", "--depths", "3,4", "--epochs", "1"]
+    output = ends(start([*arguments, *flags], tmp_path / "search"))
+    killed, well = rows_of(tmp_path / "search")
+    assert (killed["n"], killed["status"], well["status"]) == ("3", "failed", "completed")
+    assert "it killed its process 2 times" in killed["reason"]
+    assert "out of memory" in killed["reason"]
+    assert "1 trials failed" in output
+
+
+def test_a_worker_that_grows_is_replaced(arguments, tmp_path):
+    flags = ["--depths", "3,4,5", "--epochs", "1", "--memory_growth", "0.000001"]
+    ends(start([*arguments, *flags], tmp_path / "search"))
+    assert len(rows_of(tmp_path / "search")) == 3
+    log = (tmp_path / "search" / "workers" / "worker0.log").read_text()
+    assert "replacing this process" in log
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def test_a_chief_and_workers_of_their_own(arguments, tmp_path):
+    where = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free_port())}
+    arguments = [*arguments, "--epochs", "1", "--depths", "1,3,5"]
+    directory = tmp_path / "search"
+    workers = [start([*arguments, "--worker", name], directory, **where) for name in ("a", "b")]
+    chief = start([*arguments, "--chief"], directory, **where)
+    assert "chosen" in ends(chief)
+    for worker in workers:
+        ends(worker)
+    assert len(rows_of(directory)) == 3
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--depths", "0,19"], "--n must be from 0 to 5"),
+        (["--strategy", "head"], "takes n"),
+        (["--chief"], "KERASTUNER_ORACLE_IP"),
+        (["--worker", "a"], "KERASTUNER_ORACLE_IP"),
+        (["--space", "fast"], "--space must be one of"),
+        (["--space", "standard"], "--tuner random"),
+        (["--workers", "2", "--in_process"], "Only one"),
+    ],
+)
+def test_what_a_user_gets_wrong(arguments, tmp_path, flags, message):
+    output = ends(start([*arguments, *flags], tmp_path / "search"), code=2)
+    assert message in output
+    assert "Traceback" not in output
+    assert not (tmp_path / "search" / "trials").exists()
+
+
+def test_run_with_n_auto(arguments, tmp_path):
+    command = [str(pathlib.Path(sys.executable).with_name("tl-run")), *arguments]
+    command += ["--n", "auto", "--epochs", "1", "--run_dir", str(tmp_path / "run")]
+    first = subprocess.run(command, capture_output=True, text=True, check=True)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    rows = {int(row["n"]): row for row in rows_of(tmp_path / "run" / "search")}
+    assert sorted(rows) == [0, 1, 2, 3, 4, 5]
+    best = max(rows, key=lambda n: (float(rows[n]["validation_accuracy"]), n))
+    assert metrics["n"] == best
+    assert f"n = {best}; the curve is" in first.stdout
+    again = subprocess.run([*command, "--resume"], capture_output=True, text=True, check=True)
+    assert f"n = {best} of 5 units" in again.stdout
+    config = tmp_path / "run" / "config.toml"
+    assert f'n = "{best}"' in config.read_text()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
+def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(arguments, tmp_path):
+    search = start([*arguments, "--epochs", "500", "--depths", "0"], tmp_path / "search")
+    while not list(tmp_path.glob("search/trials/*/*/checkpoints/last.npz")):
+        assert search.poll() is None
+        time.sleep(0.1)
+    worker = worker_of(search)
+    search.send_signal(signal.SIGINT)
+    assert "go on with: tl-search --config" in ends(search, code=130)
+    assert not pathlib.Path(f"/proc/{worker}").exists()

@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+
+from tl_strategies.search.probe import hopeless, pooled_codes, probe_depths
+from tl_strategies.search.search import open_job
+from tl_strategies.search.space import trial_settings
+from tl_strategies.search.trial import Bench, trial_job
+
+
+@pytest.fixture
+def bench(base):
+    return Bench.open(open_job(base))
+
+
+def test_codes_are_pooled_outputs_of_every_unit(bench):
+    codes = pooled_codes(bench)
+    assert [rows.shape for rows in codes["train"]] == [(30, 6)] * 4 + [(30, 8)]
+    images = bench.images[bench.images.positions("validation")]
+    top = bench.job.backbone.predict(images, verbose=0).mean(axis=(1, 2))
+    np.testing.assert_allclose(codes["validation"][-1], top, rtol=1e-5, atol=1e-6)
+
+
+def test_fine_tuning_is_probed_on_all_units_that_it_keeps(bench, monkeypatch):
+    widths = []
+    from sklearn.linear_model import RidgeClassifierCV
+
+    fit = RidgeClassifierCV.fit
+    monkeypatch.setattr(
+        RidgeClassifierCV, "fit", lambda self, x, y: widths.append(x.shape[1]) or fit(self, x, y)
+    )
+    plans = {}
+    for n in (1, 4, 5):
+        settings = trial_settings(bench.job.settings, {"n": n}, 0)
+        plans[n] = trial_job(bench.job, settings, bench.job.directory).plan
+    right = probe_depths(bench, plans, lambda done: None)
+    assert widths == [32, 14, 8]
+    assert {len(values) for values in right.values()} == {6}
+
+
+def test_what_is_worse_by_chance_stays():
+    best = np.array([True] * 90 + [False] * 10)
+    near = np.array([True] * 88 + [False] * 12)
+    far = np.array([True] * 70 + [False] * 30)
+    assert hopeless({0: best, 1: near, 2: far, 3: best}) == [2]
