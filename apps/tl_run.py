@@ -1,18 +1,16 @@
 """tl-run: one strategy on one data set: train, evaluate, save."""
 
 import dataclasses
-import errno
+import os
 import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from tl_apps.cli import Flag, flags_of, quiet_import, quoted, run_command
-from tl_strategies.errors import UsageError
+from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.strategies import strategies
 from tl_strategies.training.settings import Settings
-
-DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # it cannot hold what is written
 
 FLAGS = [
     *flags_of(Settings),
@@ -49,6 +47,7 @@ def _run(values: dict[str, Any]) -> int | None:
         )
     if searches:
         settings = dataclasses.replace(settings, n=None, deterministic=True)
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # its worker needs some too
     from tl_strategies.training.job import check, claim, prepare
 
     checked = check(settings)
@@ -69,7 +68,7 @@ def _run(values: dict[str, Any]) -> int | None:
         print(f"\ntl-run: stopped{_go_on(job.directory)}", file=sys.stderr)
         return 130
     except OSError as error:
-        if error.errno not in DISK:
+        if error.errno not in FULL_DISK:
             raise
         raise UsageError(
             f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "

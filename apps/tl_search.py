@@ -1,24 +1,19 @@
 """tl-search: which transfer depth is best, and at what cost: the curve over n."""
 
 import dataclasses
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from tl_apps.cli import Flag, flags_of, quiet_import, quoted, run_command
-from tl_strategies.search.settings import SearchSettings
+from tl_strategies.errors import FULL_DISK, UsageError
+from tl_strategies.search.settings import TRIAL_SETTINGS, SearchSettings
 from tl_strategies.training.settings import Settings
 
-SETTINGS = [
-    field.name
-    for field in dataclasses.fields(Settings)
-    if field.name not in ("n", "deterministic", "resume", "train_on")
-]
 FLAGS = [
     *flags_of(SearchSettings),
-    *flags_of(Settings, SETTINGS),
+    *flags_of(Settings, TRIAL_SETTINGS),
     Flag("config", str, None, "preset or TOML file with defaults; the command line wins"),
 ]
 
@@ -29,10 +24,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(values: dict[str, Any]) -> int | None:
-    settings = Settings(**{name: values[name] for name in SETTINGS}, deterministic=True)
+    settings = Settings(**{name: values[name] for name in TRIAL_SETTINGS}, deterministic=True)
     names = [field.name for field in dataclasses.fields(SearchSettings)]
     search_settings = SearchSettings(**{name: values[name] for name in names})
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
+    if search_settings.worker and settings.run_dir is None:
+        raise UsageError("--worker must come with --run_dir, that of its chief.")
     from tl_strategies.training.job import check
 
     check(settings)  # what needs no Keras is said at once
@@ -48,29 +44,36 @@ def _run(values: dict[str, Any]) -> int | None:
         found = run_search(search_settings, job)
         best = finish(found, job.directory / "best")
     except KeyboardInterrupt:
-        config = job.directory / "config.toml"
-        if not config.is_file():
-            raise
-        print(
-            f"\ntl-search: stopped; go on with: tl-search --config {quoted(config)} --run_dir "
-            f"{quoted(job.directory)}",
-            file=sys.stderr,
-        )
+        print(f"\ntl-search: stopped{_go_on(job.directory)}", file=sys.stderr)
         return 130
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise UsageError(
+            f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "
+            f"done is kept{_go_on(job.directory)}"
+        ) from error
     print(summary(found.summary, job.directory, best.metrics))
     return None
+
+
+def _go_on(directory: pathlib.Path) -> str:
+    config = directory / "config.toml"
+    if not config.is_file():
+        return ""
+    return f"; go on with: tl-search --config {quoted(config)} --run_dir {quoted(directory)}"
 
 
 def summary(found: dict[str, Any], directory: pathlib.Path, metrics: dict[str, Any]) -> str:
     """The table that ends a search."""
     chosen = found["chosen"]
     several = found["seeds"] > 1
-    lines = [
-        "",
-        f"{'n':>3}{'validation':>{18 if several else 12}}{'test':>{18 if several else 12}}{'s':>8}",
-    ]
+    width = 18 if several else 12
+    lines = ["", f"{'n':>3}{'validation':>{width}}{'test':>{width}}{'s':>8}"]
     for row in found["curve"]:
-        scores = "".join(_score(*row[part], several) for part in ("validation", "test"))
+        scores = "".join(
+            f"{_score(*row[part], several):>{width}}" for part in ("validation", "test")
+        )
         mark = "  chosen" if row["n"] == chosen["n"] else ""
         lines.append(f"{row['n']:>3}{scores}{row['seconds']:>8.0f}{mark}")
     others = {name: value for name, value in chosen["values"].items() if name != "n"}
@@ -91,7 +94,7 @@ def summary(found: dict[str, Any], directory: pathlib.Path, metrics: dict[str, A
 
 
 def _score(mean: float, spread: float, several: bool) -> str:
-    return f"{mean:>11.3f} ± {spread:.3f}"[:18].rjust(18) if several else f"{mean:>12.3f}"
+    return f"{mean:.3f} ± {spread:.3f}" if several else f"{mean:.3f}"
 
 
 if __name__ == "__main__":

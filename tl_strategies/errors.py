@@ -1,7 +1,10 @@
 """What a user can get wrong is a UsageError: commands print its message and exit with code 2."""
 
 import difflib
+import errno
 from collections.abc import Iterable
+
+FULL_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)  # the disk cannot hold what is written
 
 
 class UsageError(ValueError):

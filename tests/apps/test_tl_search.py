@@ -106,7 +106,7 @@ def test_kills(arguments, tmp_path):
         deadline = time.monotonic() + 60
         while worker_of(search) is None and search.poll() is None and time.monotonic() < deadline:
             time.sleep(0.05)
-        time.sleep(chance.uniform(3, 9))
+        time.sleep(chance.uniform(6, 13))
         for result in directory.glob("trials/*/*/result.json"):
             written.setdefault(result, result.stat().st_mtime_ns)
         worker = worker_of(search)
@@ -142,6 +142,16 @@ def test_a_worker_that_grows_is_replaced(arguments, tmp_path):
     assert "replacing this process" in log
 
 
+@pytest.mark.parametrize("mode", [["--in_process"], []])
+def test_a_full_disk_is_said(arguments, tmp_path, mode):
+    limited = ["bash", "-c", 'ulimit -f 40; exec "$0" "$@"', *COMMAND, *arguments, *mode]
+    limited += ["--epochs", "1", "--run_dir", str(tmp_path / "search"), "--cache", "off"]
+    process = subprocess.run(limited, capture_output=True, text=True, timeout=300)
+    assert process.returncode == 2, process.stdout + process.stderr
+    assert "must have space" in process.stderr
+    assert "Traceback" not in process.stderr
+
+
 def free_port():
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -167,6 +177,7 @@ def test_a_chief_and_workers_of_their_own(arguments, tmp_path):
         (["--strategy", "head"], "takes n"),
         (["--chief"], "KERASTUNER_ORACLE_IP"),
         (["--worker", "a"], "KERASTUNER_ORACLE_IP"),
+        (["--retrain", "--patience", "2"], "--patience"),
         (["--space", "fast"], "--space must be one of"),
         (["--space", "standard"], "--tuner random"),
         (["--workers", "2", "--in_process"], "Only one"),

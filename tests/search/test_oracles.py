@@ -3,20 +3,26 @@ import json
 import keras_tuner
 import pytest
 
-from tl_strategies.search.oracles import OBJECTIVE, Hyperband, Points, make_oracle
+from tl_strategies.errors import UsageError
+from tl_strategies.search.oracles import make_oracle
 from tl_strategies.search.settings import TUNERS, SearchSettings
 
+DEPTHS = 12
 
-def space_of(values):
+
+def space_of(values, rates=False):
     space = keras_tuner.HyperParameters()
     space.Choice("n", values)
+    if rates:
+        space.Float("learning_rate", 1e-4, 1e-2, sampling="log")
     return space
 
 
-def oracle_of(tuner, file, ended=lambda trial: None, trials=7):
-    search = SearchSettings(tuner=tuner, trials=trials)
-    oracle = make_oracle(search, space_of(list(range(8))), 9, 0, lambda point: False)
-    oracle.open(file, ended)
+def oracle_of(tuner, file, ended=lambda trial: None, fails=lambda point: False, **where):
+    search = SearchSettings(tuner=tuner, trials=7)
+    space = space_of(list(range(DEPTHS)), rates=tuner not in ("exhaustive", "grid"))
+    oracle = make_oracle(search, space, 9, 0, fails)
+    oracle.open(file, ended, **where)
     return oracle
 
 
@@ -42,7 +48,7 @@ def drive(oracle, ends, most=100):
 @pytest.mark.parametrize("tuner", TUNERS)
 def test_a_search_that_stops_goes_on_as_if_it_had_not(tuner, tmp_path):
     def score(values):
-        return values["n"] / 10
+        return values["n"] / 100 + values.get("learning_rate", 0)
 
     whole = drive(oracle_of(tuner, tmp_path / "whole.json"), score)
     parts = []
@@ -56,7 +62,7 @@ def test_a_search_that_stops_goes_on_as_if_it_had_not(tuner, tmp_path):
 
 def test_exhaustive_has_each_point_once_in_order(tmp_path):
     ran = drive(oracle_of("exhaustive", tmp_path / "o.json"), lambda values: 0.5)
-    assert [values["n"] for values in ran] == list(range(8))
+    assert [values["n"] for values in ran] == list(range(DEPTHS))
 
 
 def test_points_that_fail_come_last(tmp_path):
@@ -69,13 +75,13 @@ def test_points_that_fail_come_last(tmp_path):
 def test_failures_among_successes_do_not_stop(tmp_path):
     oracle = oracle_of("exhaustive", tmp_path / "o.json")
     ran = drive(oracle, lambda values: 0.5 if values["n"] in (0, 7) else None)
-    assert len(ran) == 8
-    assert sum(trial.status == "FAILED" for trial in oracle.trials.values()) == 6
+    assert len(ran) == DEPTHS
+    assert sum(trial.status == "FAILED" for trial in oracle.trials.values()) == DEPTHS - 2
 
 
 def test_three_failures_stop_a_search_without_success(tmp_path):
-    (tmp_path / "trials" / "2").mkdir(parents=True)
-    (tmp_path / "trials" / "2" / "failure.txt").write_text("Traceback\nValueError: no\n")
+    (tmp_path / "trials" / "02").mkdir(parents=True)
+    (tmp_path / "trials" / "02" / "failure.txt").write_text("ValueError: no\n\nTraceback\n")
     oracle = oracle_of("exhaustive", tmp_path / "o.json")
     assert len(drive(oracle, lambda values: None)) == 3
     assert oracle.stopped == "ValueError: no"
@@ -106,9 +112,52 @@ def test_the_state_is_one_whole_file(tmp_path):
 def test_ended_trials_are_reported(tmp_path):
     told = []
     drive(oracle_of("exhaustive", tmp_path / "o.json", told.append), lambda values: 0.25)
-    assert [trial.score for trial in told] == [0.25] * 8
+    assert [trial.score for trial in told] == [0.25] * DEPTHS
 
 
-def test_classes_keep_kerastuners():
-    assert issubclass(Points, keras_tuner.Oracle)
-    assert Hyperband(objective=OBJECTIVE, hyperparameters=space_of([1])).max_epochs
+def test_failures_that_were_expected_do_not_stop_random_points(tmp_path):
+    oracle = oracle_of("random", tmp_path / "o.json", fails=lambda values: values["n"] != 7)
+    assert len(drive(oracle, lambda values: 0.5 if values["n"] == 7 else None)) == 7
+
+
+def test_a_late_success_takes_the_stop_back(tmp_path):
+    oracle = oracle_of("exhaustive", tmp_path / "o.json")
+    slow = oracle.create_trial("slow")
+    for _ in range(3):
+        end(oracle, oracle.create_trial("fast"))
+    assert oracle.stopped
+    assert oracle.create_trial("fast").status == "IDLE"
+    end(oracle, slow, 0.5)
+    assert len(drive(oracle, lambda values: 0.5)) == DEPTHS - 4
+
+
+def test_workers_that_outlive_their_chief_keep_their_trials(tmp_path):
+    mine = oracle_of("exhaustive", tmp_path / "o.json").create_trial("mine")
+    told = []
+    oracle = oracle_of("exhaustive", tmp_path / "o.json", told.append, workers_live=True)
+    other = oracle.create_trial("other")
+    assert other.trial_id != mine.trial_id
+    assert oracle.create_trial("mine").trial_id == mine.trial_id
+    end(oracle, mine, 0.5)
+    end(oracle, mine, 0.4)  # a second time, by one that was thought dead
+    assert len(told) == 1
+    oracle.release("other")
+    assert oracle.create_trial("mine").trial_id == other.trial_id
+
+
+def test_hyperband_goes_on_with_the_best(tmp_path):
+    ran = drive(oracle_of("hyperband", tmp_path / "o.json"), lambda values: values["n"] / 100)
+    first = [
+        values for values in ran if values["tuner/round"] == 0 and values["tuner/bracket"] == 2
+    ]
+    last = [
+        values for values in ran if values["tuner/epochs"] == 9 and values["tuner/bracket"] == 2
+    ]
+    assert len(first) == 9
+    assert [values["n"] for values in last] == [max(values["n"] for values in first)]
+
+
+def test_hyperband_needs_points_enough():
+    search = SearchSettings(tuner="hyperband")
+    with pytest.raises(UsageError, match=r"at least 9 points for --epochs 9\. Received: 4"):
+        make_oracle(search, space_of([0, 1, 2, 3]), 9, 0, lambda point: False)

@@ -10,6 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import tl_strategies as tl
+from tl_strategies.data.cache import locked
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.search.search import finish
@@ -197,7 +198,8 @@ def test_a_probe_leaves_depths_out(find, directory, capsys, monkeypatch):
 
 
 def test_from_python(base, tmp_path):
-    flags = {k: v for k, v in base.to_config().items() if k not in ("strategy", "deterministic")}
+    other = ("strategy", "deterministic", "train_on")
+    flags = {name: value for name, value in base.to_config().items() if name not in other}
     run = tl.search_depth("partial", depths="4,5", run_dir=tmp_path / "search", **flags)
     assert run.plan.n in (4, 5)
     assert run.directory == tmp_path / "search" / "best"
@@ -205,9 +207,40 @@ def test_from_python(base, tmp_path):
         tl.search_depth("partial", depth="all")
 
 
-def test_a_probe_needs_depths(find):
-    with pytest.raises(UsageError, match="--probe_first"):
-        find({"strategy": "add_fc"}, probe_first=True, tuner="random", space="standard", trials=1)
+@pytest.mark.parametrize(
+    ("others", "flags", "message"),
+    [
+        ({"strategy": "add_fc"}, {"probe_first": True, "space": "standard"}, "--probe_first"),
+        ({"strategy": "fixed"}, {"retrain": True}, "--retrain must come with"),
+        ({"patience": 1}, {"retrain": True}, "--patience"),
+        ({"train_on": "train+validation"}, {}, "--train_on train"),
+        ({"epochs": 30}, {"tuner": "hyperband"}, "at least 34 points"),
+    ],
+)
+def test_what_would_fail_after_the_trials_is_said_before(find, directory, others, flags, message):
+    if "space" in flags:
+        flags = {**flags, "tuner": "random"}
+    with pytest.raises(UsageError, match=message):
+        find(others, **flags)
+    assert not (directory / "search.json").exists()
+
+
+def test_one_search_at_a_time_in_a_directory(find, directory):
+    with locked(directory / ".lock"), pytest.raises(UsageError, match="a search is running"):
+        find(depths="5")
+
+
+def test_a_probe_without_a_store(find, directory):
+    find({"cache": "off"}, depths="4,5", probe_first=True)
+    assert set(json.loads((directory / "probe.json").read_text())["accuracies"]) == {"4", "5"}
+
+
+def test_trials_csv_is_written_again_where_it_is_missing(find, directory):
+    find(depths="4,5")
+    before = (directory / "trials.csv").read_text()
+    (directory / "trials.csv").unlink()
+    find(depths="4,5")
+    assert (directory / "trials.csv").read_text() == before
 
 
 def test_tensorboard_compares_trials_by_what_varies(find, directory):
@@ -216,7 +249,7 @@ def test_tensorboard_compares_trials_by_what_varies(find, directory):
     content = events.SummaryMetadata("_hparams_/experiment").plugin_data.content
     experiment = plugin_data_pb2.HParamsPluginData.FromString(content).experiment
     assert [info.name for info in experiment.hparam_infos] == ["n"]
-    assert events.Images("depth curve")
+    assert "depth curve" in events.Tags()["tensors"]
     trial = EventAccumulator(str(directory / "trials" / "0" / "seed0")).Reload()
     content = trial.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     session = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info

@@ -1,7 +1,9 @@
 import pytest
+from keras_tuner.engine.trial import Trial
 
 from tl_strategies.backbones.units import find_units
 from tl_strategies.errors import UsageError
+from tl_strategies.search.oracles import make_oracle
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import all_points, make_space, trial_settings
 from tl_strategies.strategies.create import create_strategy
@@ -79,7 +81,12 @@ def test_several_strategies_have_what_is_theirs(units, tmp_path):
         ("batch_sizes = [4]", "Did you mean 'batch_size'"),
         ("batch_size = [4, 0]", "--batch_size must be at least 1"),
         ("seed = [1, 2]", "A key of --space"),
-        ("batch_size = [4, 'a']", "must be TOML|one kind|whole number"),
+        ("batch_size = [4, 'a']", "must be a list of values"),
+        ("batch_size = ['a']", "whole number"),
+        ("weight_decay = ['a']", "weight_decay"),
+        ("batch_size = {low = 4, high = 8, step = 0}", "must be a list of values"),
+        ("learning_rate = {low = 0, high = 1, scale = 'log'}", "must be a list of values"),
+        ("n = {low = 1, high = 4}", "must be a list of values"),
         ("learning_rate = {low = 0.1}", "must be a list"),
         ("n = [1", "must be a TOML file"),
         ('strategy = ["partail"]', "partial"),
@@ -123,3 +130,37 @@ def test_trials_share_the_split(units):
 def test_wrong_settings(flags, message):
     with pytest.raises(UsageError, match=message):
         SearchSettings(**flags)
+
+
+def through_an_oracle(space, tmp_path):
+    """The values that trials have after KerasTuner, and its protocol, had them in their hands."""
+    oracle = make_oracle(SearchSettings(), space, 2, 0, lambda point: False)
+    oracle.open(tmp_path / "oracle.json", lambda trial: None)
+    while (trial := oracle.create_trial("worker")).status != "STOPPED":
+        sent = Trial.from_proto(trial.to_proto())
+        sent.hyperparameters.ensure_active_values()
+        yield sent.hyperparameters.values
+        oracle.update_trial(trial.trial_id, {"validation_accuracy": 0.5})
+        trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+
+
+def test_names_that_strategies_share_survive_kerastuner(units, tmp_path):
+    text = 'strategy = ["partial", "lp_ft", "transplant"]\nn = [1, 3]\nl2_sp = [0.0, 0.1]\n'
+    space = make_space(SearchSettings(space=space_file(tmp_path, text)), Settings(), units)
+    expected = all_points(space)
+    assert len(expected) == 2 * 2 + 2 + 2
+    found = list(through_an_oracle(space, tmp_path))
+    assert found == expected
+    for values in found:
+        settings = trial_settings(Settings(), values, 0)
+        create_strategy(settings.strategy, settings.n, settings.option)
+
+
+def test_one_strategy_in_a_file_is_that_of_the_trials(units, tmp_path):
+    text = 'strategy = ["transplant"]\nn = [2]\nfine_tune = [true, false]\n'
+    space = make_space(SearchSettings(space=space_file(tmp_path, text)), Settings(), units)
+    for values in through_an_oracle(space, tmp_path):
+        settings = trial_settings(Settings(), values, 0)
+        strategy = create_strategy(settings.strategy, settings.n, settings.option)
+        assert (strategy.name, strategy.fine_tune) == ("transplant", values["fine_tune"])

@@ -4,17 +4,12 @@ import math
 
 import keras
 
-from tl_strategies.backbones.surgery import leaves
 from tl_strategies.backbones.units import Unit
 
 
 def multiply_adds(backbone: keras.Model, units: list[Unit]) -> list[int]:
     """Multiply-adds of each unit for one image, of its convolutions and matrix products."""
-    counts = []
-    for unit in units:
-        layers = [leaf for name in unit.layers for leaf in leaves(backbone.get_layer(name))]
-        counts.append(sum(_multiply_adds(layer) for layer in layers))
-    return counts
+    return [sum(_multiply_adds(backbone.get_layer(name)) for name in unit.layers) for unit in units]
 
 
 def _multiply_adds(layer: keras.layers.Layer) -> int:

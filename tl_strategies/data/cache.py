@@ -1,6 +1,7 @@
 """Where a user's cached files lie, and the one way in which files appear: whole or not at all."""
 
 import contextlib
+import fcntl
 import os
 import pathlib
 import secrets
@@ -50,6 +51,20 @@ def check_writable(flag: str, directory: pathlib.Path) -> pathlib.Path:
             f"--{flag} must be a directory that you can write to. Received: {directory}."
         )
     return directory
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock that a file stands for; a process that dies lets it go.
+
+    Raises:
+        BlockingIOError: another process holds it and `wait` is False.
+        OSError: there can be no lock here.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
 
 
 @contextlib.contextmanager

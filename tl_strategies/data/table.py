@@ -6,7 +6,6 @@ index.npy each row's key and checksum. table.json says for people what the table
 
 import contextlib
 import errno
-import fcntl
 import itertools
 import json
 import math
@@ -21,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.cache import remove_leftovers, write_text, written_aside
+from tl_strategies.data.cache import locked, remove_leftovers, write_text, written_aside
 from tl_strategies.data.rows import RowFile
 
 INDEX = np.dtype([("key", "S32"), ("checksum", "<u4")])
@@ -143,9 +142,7 @@ class Table:
             BlockingIOError: another process holds it and `wait` is False.
             OSError: there can be no lock here.
         """
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        with self.path.with_name(f".{self.path.name}.lock").open("w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        with locked(self.path.with_name(f".{self.path.name}.lock"), wait):
             yield
 
     def touch(self) -> None:

@@ -1,15 +1,18 @@
 """KerasTuner's oracles, made to survive: their state is one file that is replaced as a whole."""
 
+import collections
 import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
+import numpy as np
 from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 
 from tl_strategies.data.cache import read_text, write_text
+from tl_strategies.errors import UsageError
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import all_points
 
@@ -28,31 +31,52 @@ class Durable:
     Attributes:
         file: holds the state.
         ended: is called with each trial that has ended.
+        asked: how often each worker has asked for a trial.
         stopped: why no more trials are begun; empty as long as they are.
     """
 
     file: pathlib.Path
     ended: Callable[[Trial], None]
+    asked: collections.Counter
     stopped: str = ""
 
-    def open(self, file: pathlib.Path, ended: Callable[[Trial], None]) -> None:
-        """Go on from the file if it is there; trials that were running or failed run again."""
+    def open(
+        self, file: pathlib.Path, ended: Callable[[Trial], None], workers_live: bool = False
+    ) -> None:
+        """Go on from the file if it is there; trials that were running or failed run again.
+
+        Args:
+            file: holds the state.
+            ended: is called with each trial that has ended.
+            workers_live: whether workers may still run their trials, and come back.
+        """
         self.file, self.ended = file, ended
+        self.asked = collections.Counter()
         self.verbose = 0
         if not file.is_file():
             return
         self.set_state(json.loads(read_text(file)))
-        again = [trial for trial in self.trials.values() if trial.status != "COMPLETED"]
-        self._retry_queue = [trial.trial_id for trial in again][::-1]  # the last is taken first
-        self.end_order = [name for name in self.end_order if name not in self._retry_queue]
-        for trial in again:
-            trial.status, trial.message = "RUNNING", None
-        self.ongoing_trials = {}
+        running = {name: t for name, t in self.ongoing_trials.items() if t.status == "RUNNING"}
+        self.ongoing_trials = running if workers_live else {}
+        kept = {trial.trial_id for trial in self.ongoing_trials.values()}
+        done = [name for name, trial in self.trials.items() if trial.status == "COMPLETED"]
+        again = [name for name in self.trials if name not in {*kept, *done}]
+        self._retry_queue = again[::-1]  # the last is taken first
+        self.end_order = [name for name in self.end_order if name in done]
+        for name in again:
+            self.trials[name].status = "RUNNING"
 
     @property
     def unfinished(self) -> bool:
-        """Whether trials wait to be run again."""
-        return bool(self._retry_queue)
+        """Whether trials are running, or wait to be run again."""
+        return bool(self._retry_queue or self.ongoing_trials)
+
+    def release(self, worker: str) -> None:
+        """Let another worker have the trial of one that will not come back."""
+        trial = self.ongoing_trials.pop(worker, None)
+        if trial is not None:
+            self._retry_queue.append(trial.trial_id)
+        self.tuner_ids.discard(worker)
 
     def get_state(self) -> dict[str, Any]:
         trials = [trial.get_state() for trial in self.trials.values()]
@@ -66,24 +90,36 @@ class Durable:
     def save(self) -> None:
         write_text(self.file, json.dumps(self.get_state()))
 
+    def create_trial(self, tuner_id: str) -> Trial:
+        self.asked[tuner_id] += 1
+        return super().create_trial(tuner_id)
+
     def populate_space(self, trial_id: str) -> dict[str, Any]:
-        if self.stopped:
-            return {"status": "STOPPED"}
+        if self.stopped:  # unless one that is running succeeds
+            return {"status": "IDLE" if self.ongoing_trials else "STOPPED"}
         return super().populate_space(trial_id)
 
     def end_trial(self, trial: Trial) -> None:
+        if trial.trial_id in self.end_order:  # by a worker that was thought dead
+            return
         super().end_trial(trial)
         self.ended(self.trials[trial.trial_id])
+
+    def expects_failure(self, trial: Trial) -> bool:
+        """Whether it was known before that a trial would fail, as others need not."""
+        return False
 
     def _save_trial(self, trial: Trial) -> None:
         """Nothing: `save` comes next, and holds all trials."""
 
     def _check_consecutive_failures(self) -> None:
         """Stop when all trials fail. Neighbouring depths may, for a reason that others have not."""
-        statuses = [trial.status for trial in self.trials.values()]
-        if "COMPLETED" not in statuses and statuses.count("FAILED") >= MOST_FAILURES:
-            failed = [name for name, trial in self.trials.items() if trial.status == "FAILED"]
-            self.stopped = reason(self.file.parent, failed[-1])
+        trials = self.trials.values()
+        failed = [t for t in trials if t.status == "FAILED" and not self.expects_failure(t)]
+        well = any(trial.status == "COMPLETED" for trial in trials)
+        self.stopped = ""
+        if len(failed) >= MOST_FAILURES and not well:
+            self.stopped = reason(self.file.parent, failed[-1].trial_id)
 
 
 class _Points(keras_tuner.Oracle):
@@ -97,7 +133,7 @@ class _Points(keras_tuner.Oracle):
         tried = [trial.hyperparameters.values for trial in self.trials.values()]
         for point in self.points:
             if point not in tried:
-                return {"status": "RUNNING", "values": point}
+                return {"status": "RUNNING", "values": dict(point)}
         return {"status": "STOPPED"}
 
 
@@ -105,15 +141,29 @@ class Points(Durable, _Points):
     """Every point of a list."""
 
 
-class Random(Durable, RandomSearchOracle):
+class _Drawn(Durable):
+    """Mixin of an oracle that draws points: some may be known to fail."""
+
+    fails: Callable[[dict[str, Any]], bool]
+
+    def expects_failure(self, trial: Trial) -> bool:
+        return self.fails(trial.hyperparameters.values)
+
+
+class Random(_Drawn, RandomSearchOracle):
     """Random points."""
 
 
-class Bayesian(Durable, BayesianOptimizationOracle):
+class Bayesian(_Drawn, BayesianOptimizationOracle):
     """Points that a Gaussian process expects to be good."""
 
+    def populate_space(self, trial_id: str) -> dict[str, Any]:
+        # KerasTuner does not save this state: after a kill it would begin anew.
+        self._random_state = np.random.RandomState(self.seed + len(self.trials))
+        return super().populate_space(trial_id)
 
-class Hyperband(Durable, HyperbandOracle):
+
+class Hyperband(_Drawn, HyperbandOracle):
     """Random points, of which the best are trained for longer."""
 
 
@@ -134,20 +184,39 @@ def make_oracle(
         fails: whether a point is known to fail; those come last.
 
     Raises:
-        UsageError: the space cannot be tried exhaustively.
+        UsageError: the space cannot be tried exhaustively, or is too small for halving.
     """
     options = {"objective": OBJECTIVE, "hyperparameters": space, "seed": seed + 1}  # 0 is no seed
+    if search.tuner in ("exhaustive", "grid"):
+        return Points(sorted(all_points(space), key=fails), **options)
     if search.tuner == "random":
-        return Random(max_trials=search.trials, **options)
-    if search.tuner == "bayesian":
-        return Bayesian(max_trials=search.trials, **options)
-    if search.tuner == "hyperband":
-        return Hyperband(max_epochs=epochs, factor=HYPERBAND_FACTOR, **options)
-    return Points(sorted(all_points(space), key=fails), **options)
+        oracle = Random(max_trials=search.trials, **options)
+    elif search.tuner == "bayesian":
+        oracle = Bayesian(max_trials=search.trials, **options)
+    else:
+        oracle = Hyperband(max_epochs=epochs, factor=HYPERBAND_FACTOR, **options)
+        _check_halving(oracle, space, epochs)
+    oracle.fails = fails
+    return oracle
+
+
+def _check_halving(oracle: HyperbandOracle, space: keras_tuner.HyperParameters, epochs: int):
+    """Raise a UsageError where KerasTuner would end before it has trained anything to the end."""
+    if any(parameter.name == "epochs" for parameter in space.space):
+        raise UsageError("--tuner hyperband must choose the epochs. Received: epochs in --space.")
+    needed = oracle._get_size(oracle._get_num_brackets() - 1, 0)
+    try:
+        count = len(all_points(space))
+    except UsageError:  # there is no end of points
+        return
+    if count < needed:
+        raise UsageError(
+            f"--tuner hyperband must have at least {needed} points for --epochs {epochs}. "
+            f"Received: {count}. Use --tuner exhaustive, or a larger --space."
+        )
 
 
 def reason(directory: pathlib.Path, trial_id: str) -> str:
-    """Why a trial of the search in a directory failed, in a line: the end of its traceback."""
+    """Why a trial of the search in a directory failed: the first line of its file on that."""
     file = directory / "trials" / trial_id / FAILURE
-    lines = read_text(file).strip().splitlines() if file.is_file() else ["no reason is known"]
-    return lines[-1].removeprefix("tl_strategies.errors.UsageError: ")
+    return read_text(file).splitlines()[0] if file.is_file() else "it gave no number"

@@ -3,6 +3,7 @@
 import pathlib
 import shutil
 import sys
+from collections.abc import Callable
 
 from keras_tuner.engine.trial import Trial
 
@@ -21,6 +22,7 @@ class Report:
         epochs: of a whole training.
         total: how many trials there will be; None where nobody knows.
         goes_on: whether later trials go on where earlier ones ended.
+        pick: chooses among points.
     """
 
     def __init__(
@@ -30,24 +32,34 @@ class Report:
         epochs: int,
         total: int | None,
         goes_on: bool,
+        pick: Callable[[list[Point]], Point],
     ):
         self.directory = directory
         self.oracle = oracle
         self.epochs = epochs
         self.total = total
         self.goes_on = goes_on
+        self.pick = pick
         self.bar = progress_bar(total, "trials")
 
     def __call__(self, trial: Trial) -> None:
-        trials = list(self.oracle.trials.values())
-        write_text(self.directory / "trials.csv", trials_csv(self.directory, trials))
+        self.write()
         ended = len(self.oracle.end_order)
         count = f"{ended}/{self.total}" if self.total else str(ended)
         erase = "\r\x1b[K" if sys.stdout.isatty() else ""
         print(f"{erase}[{count}] {self._line(trial)}", flush=True)
         self.bar(ended)
         if not self.goes_on:
-            self.prune(keep_best=True)
+            self.prune()
+
+    def points(self) -> list[Point]:
+        """Those that were trained to the end."""
+        return completed_points(self.directory, list(self.oracle.trials.values()), self.epochs)
+
+    def write(self) -> None:
+        """Write trials.csv."""
+        text = trials_csv(self.directory, list(self.oracle.trials.values()))
+        write_text(self.directory / "trials.csv", text)
 
     def _line(self, trial: Trial) -> str:
         values = visible(trial.hyperparameters.values)
@@ -61,17 +73,16 @@ class Report:
         scores = [f"{part} {point.mean(f'{part}_accuracy'):.3f}" for part in ("validation", "test")]
         return f"{what}: {', '.join(scores)}, {point.mean('seconds'):.0f} s"
 
-    def prune(self, keep_best: bool) -> None:
-        """Delete the checkpoints of trials that have ended, but those of the best."""
-        points = completed_points(self.directory, list(self.oracle.trials.values()), self.epochs)
-        best = max(
-            points, key=lambda point: (point.mean("validation_accuracy"), point.n), default=None
-        )
-        kept = best_training(self.directory, best) if best and keep_best else None
+    def prune(self) -> None:
+        """Delete the checkpoints of trials that have ended, but of the best training."""
+        points = self.points()
+        kept = best_training(self.directory, self.pick(points)) if points else None
         for name in self.oracle.end_order:
             for checkpoints in (self.directory / "trials" / name).glob("seed*/checkpoints"):
                 if checkpoints.parent != kept:
-                    shutil.rmtree(checkpoints)
+                    going = checkpoints.with_name(".checkpoints")  # never half there under its name
+                    shutil.rmtree(going, ignore_errors=True)
+                    shutil.rmtree(checkpoints.rename(going))
 
 
 def best_training(directory: pathlib.Path, point: Point) -> pathlib.Path:

@@ -1,6 +1,5 @@
 """KerasTuner's loop over trials, run by the search itself or by a worker."""
 
-import errno
 import json
 import os
 import pathlib
@@ -15,6 +14,7 @@ from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError, FatalError
 
 from tl_strategies.data.cache import read_text, write_text
+from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.search.oracles import FAILURE
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.trial import Bench
@@ -23,7 +23,6 @@ from tl_strategies.training.memory import resident
 
 MOST_ATTEMPTS = 2  # at one epoch of a trial, each of which killed its process
 SESSION = "session.txt"  # names the chief's process
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class Runner(BaseTuner):
@@ -49,15 +48,16 @@ class Runner(BaseTuner):
         directory = self.run_directory / "trials" / trial.trial_id
         try:
             self._count_attempt(directory)
+            trial.hyperparameters.ensure_active_values()  # the protocol adds inactive ones
             values = dict(trial.hyperparameters.values)
             results = self.bench.trial(self.settings, values, trial.trial_id)
         except OSError as error:
-            if error.errno in FULL:  # so would be every other trial
+            if error.errno in FULL_DISK:  # so would be every other trial
                 raise FatalError(f"{self.run_directory}: {error.strerror}") from error
-            self._note_failure(directory)
+            self._note_failure(directory, error)
             raise
-        except Exception:
-            self._note_failure(directory)
+        except Exception as error:
+            self._note_failure(directory, error)
             raise
         return {"validation_accuracy": statistics.fmean(r["validation_accuracy"] for r in results)}
 
@@ -70,7 +70,7 @@ class Runner(BaseTuner):
         if not session.is_file():
             return
         file = directory / "attempts.json"
-        done = [str(path) for path in sorted(directory.glob("seed*/result.json"))]
+        done = [path.parent.name for path in sorted(directory.glob("seed*/result.json"))]
         done += [str(path.stat().st_mtime_ns) for path in sorted(directory.glob(f"*/*/{LAST}"))]
         mark = [read_text(session), *done]
         seen = json.loads(read_text(file)) if file.is_file() else {}
@@ -89,8 +89,12 @@ class Runner(BaseTuner):
             return ""
         return "; its log ends: " + " | ".join(read_text(old).strip().splitlines()[-3:])
 
-    def _note_failure(self, directory: pathlib.Path) -> None:
-        write_text(directory / FAILURE, traceback.format_exc())
+    def _note_failure(self, directory: pathlib.Path, error: Exception) -> None:
+        """Keep what happened: a line that says it, then the traceback."""
+        said = isinstance(error, UsageError | FailedTrialError)
+        message = " ".join(str(error).split())
+        line = message if said else f"{type(error).__name__}: {message}"
+        write_text(directory / FAILURE, f"{line}\n\n{traceback.format_exc()}")
 
     def pre_create_trial(self) -> None:
         if self.idle:  # the oracle has nothing to do yet

@@ -2,44 +2,45 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 from typing import Any
 
+import grpc
 import keras_tuner
 import numpy as np
+from keras_tuner.engine.hyperparameters import Choice
 
 from tl_strategies.backbones.cost import multiply_adds
-from tl_strategies.data.cache import write_text
+from tl_strategies.data.cache import locked, write_text
 from tl_strategies.errors import UsageError
-from tl_strategies.plans.model import build_model
 from tl_strategies.plans.plan import Plan
 from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
 from tl_strategies.search.probe import hopeless, probe_depths
 from tl_strategies.search.record import begin, config_text, describe, join
 from tl_strategies.search.report import Report, best_training
-from tl_strategies.search.results import Point, choose, completed_points, visible
-from tl_strategies.search.runner import Runner
-from tl_strategies.search.settings import SearchSettings
+from tl_strategies.search.results import Point, choose, visible
+from tl_strategies.search.runner import SESSION, Runner
+from tl_strategies.search.settings import ADDRESS, TRIAL_SETTINGS, SearchSettings, chief_address
 from tl_strategies.search.space import make_space, trial_settings
 from tl_strategies.search.trial import Bench, adopt, trial_job
 from tl_strategies.search.workers import (
     LOOPBACK,
     Chief,
     become_worker,
-    chief_address,
     is_loopback,
     supervise,
 )
 from tl_strategies.tracking.figures import DepthScore, depth_figure, figure_pixels, save_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
-from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
 from tl_strategies.training.job import Job, check, claim, prepare
-from tl_strategies.training.run import Run, run
+from tl_strategies.training.run import Run, make_features, run
 from tl_strategies.training.settings import Settings
 
 SUMMARY = "summary.json"
+RETRAIN = "train+validation"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,16 +75,17 @@ def search_depth(strategy: str = "partial", **flags: Any) -> Run:
     Raises:
         UsageError: something must change before trials can be run, or all have failed.
     """
-    own = {field.name for field in dataclasses.fields(SearchSettings)}
+    own = {field.name for field in dataclasses.fields(SearchSettings)} - {"worker", "chief"}
     chosen = {name: value for name, value in flags.items() if name in own}
     chosen.setdefault("in_process", "workers" not in chosen)
     others = {name: value for name, value in flags.items() if name not in own}
-    try:
-        settings = Settings(strategy=strategy, deterministic=True, **others)
-    except TypeError as error:
+    wrong = others.keys() - set(TRIAL_SETTINGS)
+    if wrong:
         raise UsageError(
-            f"tl.search_depth must get the flags of tl-search. Received: {error}"
-        ) from error
+            "tl.search_depth must get the flags of tl-search. Received: "
+            f"{', '.join(sorted(wrong))}. `tl-search --help` lists them."
+        )
+    settings = Settings(strategy=strategy, deterministic=True, **others)
     job = open_job(settings)
     return finish(run_search(SearchSettings(**chosen), job), job.directory / "best")
 
@@ -94,6 +96,7 @@ def open_job(settings: Settings) -> Job:
     Raises:
         UsageError: something must change before any trial can start.
     """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
     checked = dataclasses.replace(check(settings), strategy=None)
     if settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name}-search")
@@ -111,36 +114,86 @@ def run_search(settings: SearchSettings, job: Job) -> Found:
     Raises:
         UsageError: something must change before trials can be run, or all have failed.
     """
+    directory = job.directory
+    try:
+        with locked(directory / ".lock", wait=False):
+            return _search(settings, job)
+    except BlockingIOError as error:
+        raise UsageError(
+            f"--run_dir must be free. Received: {directory}, where a search is running."
+        ) from error
+
+
+def _search(settings: SearchSettings, job: Job) -> Found:
     directory, base = job.directory, job.settings
     space = make_space(settings, base, job.units)
+    _check(settings, job, space)
     bench = Bench.open(job)
     begin(directory, describe(settings, bench, space.get_config()["space"]))
     write_text(directory / "config.toml", config_text(base, settings))
-    dropped = _leave_out(settings, bench, space) if settings.probe_first else {}
+    dropped = _leave_out(bench, space) if settings.probe_first else {}
     if dropped:
-        space = make_space(settings, base, job.units, without=set(dropped["depths"]))
-    oracle = make_oracle(settings, space, base.epochs, base.seed, lambda point: _fails(job, point))
+        space = make_space(settings, base, job.units, without=dropped["depths"])
+    oracle = _oracle(settings, job, space)
+    images = len(bench.images.positions("validation"))
+
+    def pick(points: list[Point]) -> Point:
+        return choose(points, images, settings.one_standard_error)
+
     goes_on = settings.tuner == "hyperband"
-    report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on)
-    oracle.open(directory / "oracle.json", report)
+    report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on, pick)
+    oracle.open(directory / "oracle.json", report, workers_live=settings.chief)
     if oracle.unfinished or not (directory / SUMMARY).is_file():
-        _run_trials(settings, bench, space, oracle)
-    trials = list(oracle.trials.values())
-    points = completed_points(directory, trials, base.epochs)
+        _run_trials(settings, bench, oracle)
+    report.write()
+    points = report.points()
     if not points:
         raise UsageError(
             f"Trials must not all fail. Received: {oracle.stopped or 'no trial that ended.'} The "
             f"whole errors are in {directory / 'trials'}; mend it, and start the same command "
             "again."
         )
-    images = len(bench.images.positions("validation"))
-    chosen = choose(points, images, settings.one_standard_error)
-    summary = _summary(job, points, chosen, trials, dropped)
+    report.prune()
+    chosen = pick(points)
+    summary = _summary(job, points, chosen, list(oracle.trials.values()), dropped)
     write_text(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    _draw(job, points, chosen, space)
-    if goes_on:
-        report.prune(keep_best=True)
+    _draw(job, summary, space)
     return Found(job, settings, chosen, summary)
+
+
+def _oracle(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> Durable:
+    base = job.settings
+    return make_oracle(settings, space, base.epochs, base.seed, lambda point: _fails(job, point))
+
+
+def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> None:
+    """Find what every trial, or what comes after them, would stumble over.
+
+    Raises:
+        UsageError: there is something.
+    """
+    if job.settings.train_on != "train":
+        raise UsageError(
+            f"Trials must have --train_on train. Received: {job.settings.train_on}. For the best "
+            "there is --retrain."
+        )
+    _oracle(settings, job, space)
+    values = {hp.name: hp.values for hp in space.space if isinstance(hp, Choice)}
+    strategies = values.get("strategy", [job.settings.strategy])
+    if settings.probe_first and ("n" not in values or len(strategies) > 1):
+        raise UsageError(
+            "--probe_first must come with one strategy, which takes n. Received: "
+            f"{', '.join(strategies)}."
+        )
+    if settings.retrain:
+        dataclasses.replace(job.settings, train_on=RETRAIN)
+        for name in strategies:
+            point = {"strategy": name}
+            if not _fails(job, point) and not _plan(job, point).phases:
+                raise UsageError(
+                    f"--retrain must come with strategies trained by gradient descent. Received: "
+                    f"{name}, which needs validation images to choose C on."
+                )
 
 
 def work(settings: SearchSettings, job: Job) -> None:
@@ -149,11 +202,17 @@ def work(settings: SearchSettings, job: Job) -> None:
     Raises:
         UsageError: there is no chief, it has other settings or data, or the disk is full.
     """
-    become_worker(settings.worker)
     bench = Bench.open(job)
     space = make_space(settings, job.settings, job.units)
     join(job.directory, describe(settings, bench, space.get_config()["space"]))
-    _loop(Runner(keras_tuner.Oracle(OBJECTIVE), bench, settings))
+    become_worker(settings.worker, job.directory)
+    try:
+        _loop(Runner(keras_tuner.Oracle(OBJECTIVE), bench, settings))
+    except grpc.RpcError as error:
+        raise UsageError(
+            f"The chief must stay until all is done. Received: {error.details()}. Start it again, "
+            "and this worker too."
+        ) from error
 
 
 def finish(found: Found, directory: pathlib.Path) -> Run:
@@ -161,18 +220,19 @@ def finish(found: Found, directory: pathlib.Path) -> Run:
     training = best_training(found.job.directory, found.point)
     seed = int(training.name.removeprefix("seed"))
     settings = trial_settings(found.job.settings, found.point.values, seed)
-    again = {"train_on": "train+validation"} if found.search.retrain else {}
+    again = {"train_on": RETRAIN} if found.search.retrain else {}
     settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
     if not again:
         adopt(training, directory)
     return run(trial_job(found.job, settings, directory))
 
 
-def _run_trials(
-    settings: SearchSettings, bench: Bench, space: keras_tuner.HyperParameters, oracle: Durable
-) -> None:
+def _run_trials(settings: SearchSettings, bench: Bench, oracle: Durable) -> None:
     directory = bench.job.directory
     if settings.in_process:
+        (directory / SESSION).unlink(missing_ok=True)
+        for name in ADDRESS:  # KerasTuner would look for a chief there
+            os.environ.pop(name, None)
         _loop(Runner(oracle, bench, settings))
         return
     if isinstance(oracle, Points) and (settings.workers > 1 or settings.chief):
@@ -189,7 +249,8 @@ def _run_trials(
             print(f"waiting for workers at {address}:{port}", flush=True)
             chief.wait()
         else:
-            supervise(chief, directory / "config.toml", settings.workers)
+            config = directory / "config.toml"
+            supervise(chief, config, settings.workers, settings.memory_growth)
     finally:
         chief.close()
 
@@ -204,10 +265,15 @@ def _loop(runner: Runner) -> None:
         ) from error
 
 
+def _plan(job: Job, point: dict[str, Any]) -> Plan:
+    settings = trial_settings(job.settings, point, job.settings.seed)
+    return trial_job(job, settings, job.directory).plan
+
+
 def _fails(job: Job, point: dict[str, Any]) -> bool:
     """Whether the strategy cannot plan a point; its trial will say why."""
     try:
-        trial_job(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
+        _plan(job, point)
     except Exception:  # a user's strategy may raise anything
         return True
     return False
@@ -215,14 +281,13 @@ def _fails(job: Job, point: dict[str, Any]) -> bool:
 
 def _fill(bench: Bench, oracle: Points) -> None:
     """Compute the features of all depths, which workers would otherwise do at the same time."""
-    settings = bench.job.settings
-    points = [point for point in oracle.points if "n" in point and not _fails(bench.job, point)]
+    job, settings = bench.job, bench.job.settings
+    points = [point for point in oracle.points if "n" in point and not _fails(job, point)]
     if not points or settings.augment != "none":
         return
     deepest = max(points, key=lambda point: point["n"])
-    job = trial_job(bench.job, trial_settings(settings, deepest, settings.seed), oracle.file)
-    model = build_model(job.plan, job.backbone, job.units)
-    features = Features(model, job.plan, job.units, bench.images, bench.store)
+    plan = _plan(job, deepest)
+    features = make_features(dataclasses.replace(job, plan=plan), bench.images, bench.store)
     inputs = fitted_inputs(bench.images, settings, kept=True)
     inputs["test"] = part_inputs(bench.images, "test")
     for depth in sorted({point["n"] for point in points}):
@@ -230,17 +295,14 @@ def _fill(bench: Bench, oracle: Points) -> None:
             features.fetch(depth, inputs)
 
 
-def _leave_out(
-    settings: SearchSettings, bench: Bench, space: keras_tuner.HyperParameters
-) -> dict[str, Any]:
+def _leave_out(bench: Bench, space: keras_tuner.HyperParameters) -> dict[str, Any]:
     """Depths that a probe finds hopeless; says so, and what that saves."""
     job = bench.job
-    depths = next((hp.values for hp in space.space if hp.name == "n"), [])
-    plans = {
-        n: trial_job(job, trial_settings(job.settings, {"n": n}, 0), job.directory).plan
-        for n in depths
-        if not _fails(job, {"n": n})
-    }
+    file = job.directory / "probe.json"
+    if file.is_file():
+        return json.loads(file.read_text())
+    [depths] = [hp.values for hp in space.space if hp.name == "n"]
+    plans = {n: _plan(job, {"n": n}) for n in depths if not _fails(job, {"n": n})}
     if not plans:
         return {}
     right = probe_depths(bench, plans, progress_bar(len(plans), "linear probes"))
@@ -257,7 +319,9 @@ def _leave_out(
         )
     else:
         print("the linear probes leave no depth out")
-    return {"depths": out, "accuracies": accuracies, "saved": share}
+    dropped = {"depths": out, "accuracies": accuracies, "saved": share}
+    write_text(file, json.dumps(dropped, indent=1) + "\n")
+    return dropped
 
 
 def _work(plan: Plan, costs: list[int]) -> int:
@@ -288,7 +352,7 @@ def _scores(point: Point) -> dict[str, Any]:
 
 def _summary(job: Job, points: list[Point], chosen: Point, trials: list, dropped: dict) -> dict:
     return {
-        "strategy": job.settings.strategy,
+        "strategy": chosen.values.get("strategy", job.settings.strategy),
         "backbone": job.settings.backbone,
         "dataset": job.settings.dataset,
         "units": len(job.units),
@@ -303,14 +367,13 @@ def _summary(job: Job, points: list[Point], chosen: Point, trials: list, dropped
     }
 
 
-def _draw(job: Job, points: list[Point], chosen: Point, space) -> None:
+def _draw(job: Job, summary: dict[str, Any], space: keras_tuner.HyperParameters) -> None:
     """The depth curve, as a file and for TensorBoard, and the space for its HParams page."""
-    scores = [DepthScore(**_scores(point)) for point in _curve(points)]
-    seeds = len(chosen.results)
-    title = f"{job.settings.strategy} on {pathlib.Path(job.settings.backbone).name}"
-    if seeds > 1:
-        title += f": mean ± standard deviation of {seeds} seeds"
-    figure = depth_figure(scores, len(job.units), chosen.n, title)
+    scores = [DepthScore(**score) for score in summary["curve"]]
+    title = f"{summary['strategy']} on {pathlib.Path(summary['backbone']).name}: "
+    several = summary["seeds"] > 1
+    title += f"mean ± standard deviation of {summary['seeds']} seeds" if several else "one seed"
+    figure = depth_figure(scores, summary["units"], summary["chosen"]["n"], title)
     save_figure(figure, job.directory / "depth_curve.png")
     tracker = Tracker(job.directory)
     tracker.write_image("depth curve", figure_pixels(figure))

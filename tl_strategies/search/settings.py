@@ -1,13 +1,21 @@
 """The settings of a search that its trials do not share with runs: flags of `tl-search`."""
 
 import dataclasses
+import os
 import pathlib
 from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
-from tl_strategies.training.settings import require, setting
+from tl_strategies.training.settings import Settings, require, setting
 
 TUNERS = ("exhaustive", "grid", "random", "bayesian", "hyperband")
+ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
+# Of a run, those that trials share or vary.
+TRIAL_SETTINGS = [
+    field.name
+    for field in dataclasses.fields(Settings)
+    if field.name not in ("n", "deterministic", "resume", "train_on")
+]
 PLACES = ("workers", "in_process", "memory_growth", "chief", "worker")  # change no result
 
 
@@ -72,6 +80,10 @@ class SearchSettings:
         ]
         if len(modes) > 1:
             raise UsageError(f"Only one of these may be given. Received: {' and '.join(modes)}.")
+        if self.chief or self.worker:
+            chief_address()
+        if "chief" in (self.worker or ""):
+            raise UsageError(f'--worker must be a name without "chief". Received: {self.worker}.')
         if self.space.endswith(".toml"):
             object.__setattr__(self, "space", str(pathlib.Path(self.space).absolute()))
 
@@ -79,3 +91,21 @@ class SearchSettings:
         """What determines the results."""
         config = dataclasses.asdict(self)
         return {name: value for name, value in config.items() if name not in PLACES}
+
+
+def chief_address() -> tuple[str, int]:
+    """Where the chief listens, from KerasTuner's environment variables.
+
+    Raises:
+        UsageError: they are not set, or are no address and port.
+    """
+    missing = [name for name in ADDRESS if not os.environ.get(name)]
+    if missing:
+        raise UsageError(
+            "--chief and --worker must come with the environment variables "
+            f"{' and '.join(ADDRESS)}. Missing: {' and '.join(missing)}."
+        )
+    address, port = (os.environ[name] for name in ADDRESS)
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"{ADDRESS[1]} must be from 1 to 65535. Received: {port}.")
+    return address, int(port)

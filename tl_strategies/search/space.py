@@ -5,9 +5,10 @@ A hyper-parameter is `n`, `strategy`, an argument of the strategy, or a setting 
 
 import contextlib
 import dataclasses
+import math
 import pathlib
 import tomllib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import Any
 
 import keras_tuner
@@ -49,19 +50,26 @@ def make_space(
         UsageError: a depth, a strategy, a name or a value is wrong.
     """
     entries = _entries(search.space)
-    names = entries.pop("strategy", None) or [settings.strategy]
-    classes = {name: get_strategy(name) for name in names}
+    names = entries.pop("strategy", None)
+    classes = {name: get_strategy(name) for name in names or [settings.strategy]}
     given = entries.pop("n", search.depths)
     depths = given if isinstance(given, str) else ",".join(map(str, given))
     hp = keras_tuner.HyperParameters()
-    if len(names) > 1:
+    if names:
         hp.Choice("strategy", list(names))
-    for name, cls in classes.items():
-        if "n" in cls.hyperparameters():
-            with _of_strategy(hp, name, names):
-                values = parse_depths(depths, cls, units)
-                hp.Choice("n", [n for n in values if n not in without])
-    if not hp.space and search.space == "depth":
+
+    def of(takers: list[str]) -> contextlib.AbstractContextManager:
+        """The scope of what only some of the strategies have."""
+        if len(takers) == len(classes):
+            return contextlib.nullcontext()
+        return hp.conditional_scope("strategy", takers)
+
+    takers = [name for name, cls in classes.items() if "n" in cls.hyperparameters()]
+    if takers:
+        values = {n for name in takers for n in parse_depths(depths, classes[name], units)}
+        with of(takers):
+            hp.Choice("n", sorted(values - set(without)))
+    elif search.space == "depth":
         raise UsageError(
             f"--strategy must be one that takes n. Received: {settings.strategy}. Those are "
             "partial, transplant and fixed; others can be searched with --space standard."
@@ -72,15 +80,11 @@ def make_space(
             if name not in VARIED:
                 options = [key for cls in classes.values() for key in cls.hyperparameters()]
                 raise unknown(f"A key of --space {search.space}", name, [*options, *VARIED])
-            _declare(hp, name, spec)
             _check_setting(settings, name, spec)
-        for key in takers:
-            with _of_strategy(hp, key, names):
-                _declare(hp, name, spec)
+        with of(takers or list(classes)):
+            _declare(hp, name, spec)
     if search.space == "standard":
-        for name, cls in classes.items():
-            with _of_strategy(hp, name, names):
-                cls.search_space(hp)
+        classes[settings.strategy].search_space(hp)
     return hp
 
 
@@ -159,38 +163,51 @@ def _entries(space: str) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise UsageError(f"--space must be a TOML file. Received: {space}: {error}.") from error
     for name, spec in entries.items():
-        text = name == "n" and isinstance(spec, str)
-        whole = isinstance(spec, dict) and {"low", "high"} <= spec.keys() <= RANGE
-        if not (text or whole or (isinstance(spec, list) and spec)):
+        whole = name == "n" and isinstance(spec, str)
+        if not (whole or _is_list(spec) or (name != "n" and _is_range(spec))):
             raise UsageError(
-                f"{name} in {space} must be a list of values, or a table of low, high and, where "
-                f'wanted, step and scale = "log". Received: {spec!r}.'
+                f"{name} in {space} must be a list of values or, but for n, a table of low, high "
+                f'and, where wanted, step and scale = "log". Received: {spec!r}.'
             )
     return entries
 
 
-def _of_strategy(hp: keras_tuner.HyperParameters, name: str, names: Sequence[str]):
-    """The scope of what only one of several strategies has."""
-    if len(names) == 1:
-        return contextlib.nullcontext()
-    return hp.conditional_scope("strategy", [name])
+def _is_list(spec: Any) -> bool:
+    """One or more values of one kind."""
+    return isinstance(spec, list) and len({type(value) for value in spec}) == 1
+
+
+def _is_range(spec: Any) -> bool:
+    if not isinstance(spec, dict) or not {"low", "high"} <= spec.keys() <= RANGE:
+        return False
+    numbers = [spec["low"], spec["high"], spec.get("step", 1)]
+    if not all(isinstance(value, int | float) for value in numbers):
+        return False
+    scale = spec.get("scale", "linear")
+    above = 0 if scale == "log" else -math.inf
+    return above < spec["low"] < spec["high"] and numbers[2] > 0 and scale in ("linear", "log")
 
 
 def _declare(hp: keras_tuner.HyperParameters, name: str, spec: Any) -> None:
-    try:
-        if isinstance(spec, list):
-            hp.Choice(name, spec)
-            return
+    if isinstance(spec, list) and isinstance(spec[0], bool):
+        if len(set(spec)) == 1:
+            hp.Fixed(name, spec[0])
+        else:
+            hp.Boolean(name)
+    elif isinstance(spec, list):
+        hp.Choice(name, spec)
+    else:
         whole = all(isinstance(spec[key], int) for key in ("low", "high"))
         step = {"step": spec["step"]} if "step" in spec else {}
-        sampling = spec.get("scale", "linear")
-        (hp.Int if whole else hp.Float)(name, spec["low"], spec["high"], sampling=sampling, **step)
-    except (TypeError, ValueError) as error:
-        raise UsageError(
-            f"{name} in --space must be values of one kind. Received: {spec!r}: {error}"
-        ) from error
+        declare = hp.Int if whole else hp.Float
+        declare(name, spec["low"], spec["high"], sampling=spec.get("scale", "linear"), **step)
 
 
 def _check_setting(settings: Settings, name: str, spec: Any) -> None:
     for value in spec if isinstance(spec, list) else (spec["low"], spec["high"]):
-        dataclasses.replace(settings, **{name: value})
+        try:
+            dataclasses.replace(settings, **{name: value})
+        except TypeError as error:
+            raise UsageError(
+                f"{name} in --space must be what --{name} is. Received: {value!r}."
+            ) from error

@@ -1,5 +1,6 @@
 """The chief of a search, which hands out trials, and the workers on this machine, kept alive."""
 
+import collections
 import contextlib
 import ipaddress
 import os
@@ -20,12 +21,13 @@ from tl_strategies.data.cache import read_text, write_text
 from tl_strategies.errors import UsageError
 from tl_strategies.search.oracles import Durable
 from tl_strategies.search.runner import SESSION, earlier_log, log_file
+from tl_strategies.search.settings import ADDRESS
 
 LOOPBACK = "127.0.0.1"
 FAREWELL = 60  # seconds in which workers elsewhere ask once more, and are told that all is done
+REMIND = 600  # seconds after which a chief says whom it waits for
 MOST_STARTS = 3  # of a worker that dies before it gets a trial
 SUPERVISED = "TL_STRATEGIES_SUPERVISED"
-NEEDED = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 
 
 class Chief:
@@ -45,17 +47,19 @@ class Chief:
         self.oracle = oracle
         self.directory = directory
         self.address = address
-        write_text(directory / SESSION, secrets.token_hex(8))
         self.servicer = OracleServicer(oracle)
-        self.server = grpc.server(futures.ThreadPoolExecutor(max_workers=1))
+        # Two chiefs at one port would share the workers between them.
+        options = [("grpc.so_reuseport", 0)]
+        self.server = grpc.server(futures.ThreadPoolExecutor(max_workers=1), options=options)
         protos.get_service_grpc().add_OracleServicer_to_server(self.servicer, self.server)
         try:
             self.port = self.server.add_insecure_port(f"{address}:{port}")
         except RuntimeError as error:
             raise UsageError(
-                f"{' and '.join(NEEDED)} must be free to listen at. Received: {address}:{port}."
+                f"{' and '.join(ADDRESS)} must be free to listen at. Received: {address}:{port}."
             ) from error
         self.server.start()
+        write_text(directory / SESSION, secrets.token_hex(8))
 
     @property
     def done(self) -> bool:
@@ -64,8 +68,14 @@ class Chief:
 
     def wait(self) -> None:
         """Serve until the work is done, and until all workers know."""
+        waiting = 0.0
         while not self.done:
             time.sleep(0.2)
+            waiting += 0.2
+            if waiting > REMIND:
+                waiting = 0.0
+                names = ", ".join(sorted(self.oracle.ongoing_trials)) or "any worker"
+                print(f"waiting for {names}", flush=True)
         until = time.monotonic() + FAREWELL
         while self.oracle.tuner_ids and time.monotonic() < until:
             time.sleep(0.2)
@@ -75,44 +85,54 @@ class Chief:
         (self.directory / SESSION).unlink(missing_ok=True)
 
 
-def supervise(chief: Chief, config: pathlib.Path, count: int) -> None:
+def supervise(chief: Chief, config: pathlib.Path, count: int, memory_growth: float) -> None:
     """Run workers on this machine until the work is done; those that die are replaced.
 
     Args:
         chief: to work for.
         config: the settings of the search, as a file.
         count: of workers.
+        memory_growth: gigabytes by which a worker may grow.
 
     Raises:
         UsageError: a worker cannot work, for a reason that it gives.
     """
+    flags = ["--config", str(config), "--memory_growth", str(memory_growth)]
+    idle_starts: collections.Counter = collections.Counter()  # since the last request for a trial
+    asked = dict(chief.oracle.asked)
     with _children() as children:
-        ended = chief.oracle.end_order
-        names = [f"worker{number}" for number in range(count)]
-        children |= {name: _start(chief, config, name) for name in names}
-        idle_starts, before = dict.fromkeys(names, 1), dict.fromkeys(names, len(ended))
-        while not (chief.done and all(child.poll() is not None for child in children.values())):
+        for number in range(count):
+            children[f"worker{number}"] = _start(chief, flags, f"worker{number}")
+        while children:
             time.sleep(0.1)
             for name, child in list(children.items()):
                 code = child.poll()
-                if code is None or chief.done:
+                if code is None:
                     continue
-                if code == 0:
-                    if name not in chief.oracle.ongoing_trials:
-                        continue  # it was told that there is nothing left
-                elif code == 2:
+                if chief.done or (code == 0 and name not in chief.oracle.ongoing_trials):
+                    del children[name]  # it was told that there is nothing left
+                    continue
+                if code == 2:
                     raise UsageError(_last_line(chief.directory, name))
-                if name in chief.oracle.ongoing_trials or len(ended) > before[name]:
+                if chief.oracle.asked[name] > asked.get(name, 0):
+                    asked[name] = chief.oracle.asked[name]
                     idle_starts[name] = 0
-                if idle_starts[name] == MOST_STARTS:
-                    raise UsageError(
-                        f"Workers must start. Received: exit code {code}; "
-                        f"{_last_line(chief.directory, name)} The whole log is "
-                        f"{earlier_log(chief.directory, name)}."
-                    )
                 idle_starts[name] += 1
-                before[name] = len(ended)
-                children[name] = _start(chief, config, name)
+                if idle_starts[name] <= MOST_STARTS:
+                    children[name] = _start(chief, flags, name)
+                    continue
+                message = (
+                    f"Workers must start. Received: exit code {code} of {name}; "
+                    f"{_last_line(chief.directory, name)} The whole log is "
+                    f"{log_file(chief.directory, name)}."
+                )
+                del children[name]
+                if not children:
+                    raise UsageError(message)
+                print(f"going on without a worker: {message}", flush=True)
+                chief.oracle.release(name)
+        if not chief.done:
+            raise UsageError("Workers must stay until all is done. Start the same command again.")
 
 
 @contextlib.contextmanager
@@ -126,20 +146,19 @@ def _children() -> Iterator[dict[str, subprocess.Popen]]:
             child.wait()
 
 
-def _start(chief: Chief, config: pathlib.Path, name: str) -> subprocess.Popen:
+def _start(chief: Chief, flags: list[str], name: str) -> subprocess.Popen:
     log = log_file(chief.directory, name)
     log.parent.mkdir(exist_ok=True)
     if log.is_file():
         log.replace(earlier_log(chief.directory, name))
     environment = {
         **os.environ,
-        "KERASTUNER_ORACLE_IP": chief.address,
-        "KERASTUNER_ORACLE_PORT": str(chief.port),
+        **dict(zip(ADDRESS, (chief.address, str(chief.port)), strict=True)),
         "KERASTUNER_TUNER_ID": name,
         "no_grpc_proxy": chief.address,
         SUPERVISED: "1",
     }
-    command = [sys.executable, "-m", "tl_apps.tl_search", "--config", str(config)]
+    command = [sys.executable, "-m", "tl_apps.tl_search", *flags]
     with log.open("wb") as file:
         return subprocess.Popen(
             [*command, "--run_dir", str(chief.directory), "--worker", name],
@@ -156,24 +175,6 @@ def _last_line(directory: pathlib.Path, name: str) -> str:
     return lines[-1].removeprefix("tl-search: error: ") if lines else "It said nothing."
 
 
-def chief_address() -> tuple[str, int]:
-    """Where the chief listens, from KerasTuner's environment variables.
-
-    Raises:
-        UsageError: they are not set, or are no address and port.
-    """
-    missing = [name for name in NEEDED if not os.environ.get(name)]
-    if missing:
-        raise UsageError(
-            f"--chief and --worker must come with the environment variables {' and '.join(NEEDED)}."
-            f" Missing: {' and '.join(missing)}."
-        )
-    address, port = (os.environ[name] for name in NEEDED)
-    if not port.isdigit() or not 0 < int(port) < 65536:
-        raise UsageError(f"{NEEDED[1]} must be from 1 to 65535. Received: {port}.")
-    return address, int(port)
-
-
 def is_loopback(address: str) -> bool:
     """Whether only this machine can reach an address."""
     if address == "localhost":
@@ -184,20 +185,26 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def become_worker(name: str) -> None:
-    """Make this process KerasTuner's worker of that name, and let it end with its supervisor.
+def become_worker(name: str, directory: pathlib.Path) -> None:
+    """Make this process KerasTuner's worker of that name.
 
-    Raises:
-        UsageError: no chief is named.
+    It ends with its supervisor, or when a chief elsewhere is done while it waits for that.
     """
-    chief_address()
-    if "chief" in name:
-        raise UsageError(f'--worker must be a name without "chief". Received: {name}.')
     os.environ["KERASTUNER_TUNER_ID"] = name
-    if os.environ.get(SUPERVISED):
+    target = _wait_for_supervisor if os.environ.get(SUPERVISED) else _wait_for_chief
+    threading.Thread(target=target, args=[directory], daemon=True).start()
 
-        def watch() -> None:
-            os.read(0, 1)  # ends when the supervisor does
-            os._exit(1)
 
-        threading.Thread(target=watch, daemon=True).start()
+def _wait_for_supervisor(directory: pathlib.Path) -> None:
+    os.read(0, 1)  # ends when the supervisor does
+    os._exit(1)
+
+
+def _wait_for_chief(directory: pathlib.Path) -> None:
+    """KerasTuner's own client waits for an hour."""
+    while not (directory / SESSION).is_file():
+        time.sleep(1)
+    while (directory / SESSION).is_file():
+        time.sleep(1)
+    time.sleep(2 * FAREWELL)
+    os._exit(0)

@@ -155,16 +155,22 @@ def open_data(job: Job) -> tuple[Images, Store]:
     return images, store
 
 
-def make_engine(job: Job, images: Images, store: Store) -> Engine:
-    """What trains the model of a job's plan, in the job's directory."""
+def make_features(job: Job, images: Images, store: Store) -> Features:
+    """The model of a job's plan, and its features."""
     settings = job.settings
     keras.utils.set_random_seed(settings.seed)
     model = build_model(job.plan, job.backbone, job.units)
     adapt_statistics(model, job.plan, job.units, images, store, settings.seed)
     set_precision(model, settings.precision)
+    return Features(model, job.plan, job.units, images, store)
+
+
+def make_engine(job: Job, images: Images, store: Store) -> Engine:
+    """What trains the model of a job's plan, in the job's directory."""
+    settings = job.settings
+    features = make_features(job, images, store)
     tracker = Tracker(job.directory)
     tracker.write_settings(settings.to_config(), job.plan)
-    features = Features(model, job.plan, job.units, images, store)
     return Engine(features, settings, Checkpoint(job.directory / "checkpoints"), tracker)
 
 
