@@ -189,7 +189,7 @@ def test_a_search_in_which_all_fails_stops_soon(find, directory, tmp_path):
 
 def test_a_probe_leaves_depths_out(find, directory, capsys, monkeypatch):
     right = {n: np.array([True] * 6 + [n > 2] * 30) for n in range(6)}
-    monkeypatch.setattr("tl_strategies.search.search.probe_depths", lambda *a: right)
+    monkeypatch.setattr("tl_strategies.search.probe.probe_depths", lambda *a: right)
     found = find(probe_first=True)
     assert [score["n"] for score in found.summary["curve"]] == [3, 4, 5]
     assert found.summary["left_out"]["depths"] == [0, 1, 2]

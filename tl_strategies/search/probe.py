@@ -5,15 +5,21 @@ units above it: a linear classifier on all of them, pooled, comes close to what 
 (Head2Toe, Evci et al. 2022). Where the units above are fresh or dropped, unit n is all there is.
 """
 
+import json
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
+import keras_tuner
 import numpy as np
 from keras import ops
 
+from tl_strategies.backbones.cost import multiply_adds
 from tl_strategies.backbones.units import unit_output
+from tl_strategies.data.cache import write_text
 from tl_strategies.plans.plan import Plan
-from tl_strategies.search.trial import Bench
+from tl_strategies.search.trial import Bench, fails, point_job
+from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import (
     BATCH,
     computed_with,
@@ -103,3 +109,40 @@ def hopeless(right: dict[int, np.ndarray]) -> list[int]:
         if losses.mean() > MOST_ERRORS * losses.std(ddof=1) / np.sqrt(len(losses)):
             found.append(depth)
     return found
+
+
+def leave_out(bench: Bench, space: keras_tuner.HyperParameters) -> dict[str, Any]:
+    """Depths that a probe finds hopeless; says so, and what that saves."""
+    job = bench.job
+    file = job.directory / "probe.json"
+    if file.is_file():
+        return json.loads(file.read_text())
+    [depths] = [hp.values for hp in space.space if hp.name == "n"]
+    plans = {n: point_job(job, {"n": n}).plan for n in depths if not fails(job, {"n": n})}
+    if not plans:
+        return {}
+    right = probe_depths(bench, plans, progress_bar(len(plans), "linear probes"))
+    costs = multiply_adds(job.backbone, job.units)
+    work = {n: _work(plan, costs) for n, plan in plans.items()}
+    out = hopeless(right)
+    share = sum(work[n] for n in out) / max(sum(work.values()), 1)
+    accuracies = {n: float(np.mean(values)) for n, values in right.items()}
+    if out:
+        left_out = ", ".join(f"{n} ({accuracies[n]:.3f})" for n in out)
+        print(
+            f"left out by their linear probes: n = {left_out}; the best has "
+            f"{max(accuracies.values()):.3f}. That saves {share:.0%} of the training."
+        )
+    else:
+        print("the linear probes leave no depth out")
+    dropped = {"depths": out, "accuracies": accuracies, "saved": share}
+    write_text(file, json.dumps(dropped, indent=1) + "\n")
+    return dropped
+
+
+def _work(plan: Plan, costs: list[int]) -> int:
+    """Multiply-adds of training a plan, for each image: forwards, and twice that backwards."""
+    return sum(
+        3 * phase.epochs * sum(costs[phase.trainable_from - 1 : len(plan.units)])
+        for phase in plan.phases
+    )

@@ -8,22 +8,20 @@ from typing import Any
 
 import grpc
 import keras_tuner
-import numpy as np
 from keras_tuner.engine.hyperparameters import Choice
 
-from tl_strategies.backbones.cost import multiply_adds
 from tl_strategies.data.cache import locked, write_text
 from tl_strategies.errors import UsageError
-from tl_strategies.plans.plan import Plan
 from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
-from tl_strategies.search.probe import hopeless, probe_depths
+from tl_strategies.search.probe import leave_out
 from tl_strategies.search.record import begin, config_text, describe, join
 from tl_strategies.search.report import Report, best_training
-from tl_strategies.search.results import Point, choose, visible
+from tl_strategies.search.results import Point, choose
 from tl_strategies.search.runner import SESSION, Runner
 from tl_strategies.search.settings import ADDRESS, TRIAL_SETTINGS, SearchSettings, chief_address
 from tl_strategies.search.space import make_space, trial_settings
-from tl_strategies.search.trial import Bench, adopt, trial_job
+from tl_strategies.search.summary import draw, summarise
+from tl_strategies.search.trial import Bench, adopt, fails, point_job, trial_job
 from tl_strategies.search.workers import (
     LOOPBACK,
     Chief,
@@ -31,9 +29,6 @@ from tl_strategies.search.workers import (
     is_loopback,
     supervise,
 )
-from tl_strategies.tracking.figures import DepthScore, depth_figure, figure_pixels, save_figure
-from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
 from tl_strategies.training.job import Job, check, claim, prepare
 from tl_strategies.training.run import Run, make_features, run
@@ -131,7 +126,7 @@ def _search(settings: SearchSettings, job: Job) -> Found:
     bench = Bench.open(job)
     begin(directory, describe(settings, bench, space.get_config()["space"]))
     write_text(directory / "config.toml", config_text(base, settings))
-    dropped = _leave_out(bench, space) if settings.probe_first else {}
+    dropped = leave_out(bench, space) if settings.probe_first else {}
     if dropped:
         space = make_space(settings, base, job.units, without=dropped["depths"])
     oracle = _oracle(settings, job, space)
@@ -155,15 +150,15 @@ def _search(settings: SearchSettings, job: Job) -> Found:
         )
     report.prune()
     chosen = pick(points)
-    summary = _summary(job, points, chosen, list(oracle.trials.values()), dropped)
+    summary = summarise(job, points, chosen, list(oracle.trials.values()), dropped)
     write_text(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
-    _draw(job, summary, space)
+    draw(job, summary, space)
     return Found(job, settings, chosen, summary)
 
 
 def _oracle(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> Durable:
     base = job.settings
-    return make_oracle(settings, space, base.epochs, base.seed, lambda point: _fails(job, point))
+    return make_oracle(settings, space, base.epochs, base.seed, lambda point: fails(job, point))
 
 
 def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> None:
@@ -189,7 +184,7 @@ def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameter
         dataclasses.replace(job.settings, train_on=RETRAIN)
         for name in strategies:
             point = {"strategy": name}
-            if not _fails(job, point) and not _plan(job, point).phases:
+            if not fails(job, point) and not point_job(job, point).plan.phases:
                 raise UsageError(
                     f"--retrain must come with strategies trained by gradient descent. Received: "
                     f"{name}, which needs validation images to choose C on."
@@ -265,117 +260,16 @@ def _loop(runner: Runner) -> None:
         ) from error
 
 
-def _plan(job: Job, point: dict[str, Any]) -> Plan:
-    settings = trial_settings(job.settings, point, job.settings.seed)
-    return trial_job(job, settings, job.directory).plan
-
-
-def _fails(job: Job, point: dict[str, Any]) -> bool:
-    """Whether the strategy cannot plan a point; its trial will say why."""
-    try:
-        _plan(job, point)
-    except Exception:  # a user's strategy may raise anything
-        return True
-    return False
-
-
 def _fill(bench: Bench, oracle: Points) -> None:
     """Compute the features of all depths, which workers would otherwise do at the same time."""
     job, settings = bench.job, bench.job.settings
-    points = [point for point in oracle.points if "n" in point and not _fails(job, point)]
+    points = [point for point in oracle.points if "n" in point and not fails(job, point)]
     if not points or settings.augment != "none":
         return
     deepest = max(points, key=lambda point: point["n"])
-    plan = _plan(job, deepest)
-    features = make_features(dataclasses.replace(job, plan=plan), bench.images, bench.store)
+    features = make_features(point_job(job, deepest), bench.images, bench.store)
     inputs = fitted_inputs(bench.images, settings, kept=True)
     inputs["test"] = part_inputs(bench.images, "test")
     for depth in sorted({point["n"] for point in points}):
         if features.kept(depth):
             features.fetch(depth, inputs)
-
-
-def _leave_out(bench: Bench, space: keras_tuner.HyperParameters) -> dict[str, Any]:
-    """Depths that a probe finds hopeless; says so, and what that saves."""
-    job = bench.job
-    file = job.directory / "probe.json"
-    if file.is_file():
-        return json.loads(file.read_text())
-    [depths] = [hp.values for hp in space.space if hp.name == "n"]
-    plans = {n: _plan(job, {"n": n}) for n in depths if not _fails(job, {"n": n})}
-    if not plans:
-        return {}
-    right = probe_depths(bench, plans, progress_bar(len(plans), "linear probes"))
-    costs = multiply_adds(job.backbone, job.units)
-    work = {n: _work(plan, costs) for n, plan in plans.items()}
-    out = hopeless(right)
-    share = sum(work[n] for n in out) / max(sum(work.values()), 1)
-    accuracies = {n: float(np.mean(values)) for n, values in right.items()}
-    if out:
-        left_out = ", ".join(f"{n} ({accuracies[n]:.3f})" for n in out)
-        print(
-            f"left out by their linear probes: n = {left_out}; the best has "
-            f"{max(accuracies.values()):.3f}. That saves {share:.0%} of the training."
-        )
-    else:
-        print("the linear probes leave no depth out")
-    dropped = {"depths": out, "accuracies": accuracies, "saved": share}
-    write_text(file, json.dumps(dropped, indent=1) + "\n")
-    return dropped
-
-
-def _work(plan: Plan, costs: list[int]) -> int:
-    """Multiply-adds of training a plan, for each image: forwards, and twice that backwards."""
-    return sum(
-        3 * phase.epochs * sum(costs[phase.trainable_from - 1 : len(plan.units)])
-        for phase in plan.phases
-    )
-
-
-def _curve(points: list[Point]) -> list[Point]:
-    """The best point of each depth, ascending."""
-    best: dict[int, Point] = {}
-    for point in points:
-        rival = best.get(point.n)
-        if not rival or point.mean("validation_accuracy") > rival.mean("validation_accuracy"):
-            best[point.n] = point
-    return [best[n] for n in sorted(best)]
-
-
-def _scores(point: Point) -> dict[str, Any]:
-    scores = {
-        part: (point.mean(f"{part}_accuracy"), point.spread(f"{part}_accuracy"))
-        for part in ("validation", "test")
-    }
-    return {"n": point.n, **scores, "seconds": point.mean("seconds")}
-
-
-def _summary(job: Job, points: list[Point], chosen: Point, trials: list, dropped: dict) -> dict:
-    return {
-        "strategy": chosen.values.get("strategy", job.settings.strategy),
-        "backbone": job.settings.backbone,
-        "dataset": job.settings.dataset,
-        "units": len(job.units),
-        "chosen": {**_scores(chosen), "trial": chosen.trial_id, "values": visible(chosen.values)},
-        "seeds": len(chosen.results),
-        "trials": {
-            status.lower(): sum(trial.status == status for trial in trials)
-            for status in ("COMPLETED", "FAILED")
-        },
-        "left_out": dropped,
-        "curve": [_scores(point) for point in _curve(points)],
-    }
-
-
-def _draw(job: Job, summary: dict[str, Any], space: keras_tuner.HyperParameters) -> None:
-    """The depth curve, as a file and for TensorBoard, and the space for its HParams page."""
-    scores = [DepthScore(**score) for score in summary["curve"]]
-    title = f"{summary['strategy']} on {pathlib.Path(summary['backbone']).name}: "
-    several = summary["seeds"] > 1
-    title += f"mean ± standard deviation of {summary['seeds']} seeds" if several else "one seed"
-    figure = depth_figure(scores, summary["units"], summary["chosen"]["n"], title)
-    save_figure(figure, job.directory / "depth_curve.png")
-    tracker = Tracker(job.directory)
-    tracker.write_image("depth curve", figure_pixels(figure))
-    tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}))
-    tracker.flush()

@@ -109,3 +109,17 @@ def adopt(earlier: pathlib.Path, directory: pathlib.Path) -> None:
     if not target.exists() and (earlier / "checkpoints").is_dir():
         with written_aside(target) as aside:
             shutil.copytree(earlier / "checkpoints", aside)
+
+
+def point_job(job: Job, point: dict[str, Any]) -> Job:
+    """The job of a point's first training; see trial_job."""
+    return trial_job(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
+
+
+def fails(job: Job, point: dict[str, Any]) -> bool:
+    """Whether the strategy cannot plan a point; its trial will say why."""
+    try:
+        point_job(job, point)
+    except Exception:  # a user's strategy may raise anything
+        return True
+    return False
