@@ -20,6 +20,14 @@ def _seeded():
     np.random.seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _own_strategies(monkeypatch):
+    """What a test registers is gone after it."""
+    from tl_strategies.strategies import registry
+
+    monkeypatch.setattr(registry, "_strategies", dict(registry.strategies()))
+
+
 def draw(seed: int, colour: int, size: int = 40) -> Image.Image:
     """A noisy picture in which one channel is bright: what its label is can be learnt."""
     pixels = np.random.default_rng(seed).integers(0, 120, (size, size + 8, 3))
@@ -30,8 +38,11 @@ def draw(seed: int, colour: int, size: int = 40) -> Image.Image:
 @pytest.fixture(scope="module")
 def backbone(tmp_path_factory):
     """The file of a tiny backbone."""
+    import keras
+
     from tl_strategies.testing import tiny_backbone
 
+    keras.utils.set_random_seed(0)
     path = tmp_path_factory.mktemp("backbone") / "tiny.keras"
     tiny_backbone().save(path)
     return str(path)

@@ -221,7 +221,9 @@ def test_l2_sp_draws_to_the_start(settings, backbone, tmp_path):
     source = {w.path: w.numpy() for w in keras.models.load_model(backbone).weights}
     moved = {}
     for strength in (0.0, 40.0):
-        settings.update(run_dir=str(tmp_path / str(strength)), epochs=10, optimizer="sgd")
+        settings.update(
+            run_dir=str(tmp_path / str(strength)), epochs=10, optimizer="sgd", learning_rate=0.1
+        )
         run = tl.fit("full", **settings, option=[f"l2_sp={strength}"])
         kernel = run.model.get_layer("top_conv").kernel
         moved[strength] = np.abs(kernel - source["top_conv/kernel"]).max()
