@@ -35,7 +35,11 @@ print("done")
 
 @pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra `test`")
 def test_every_strategy_on_jax_without_tensorflow():
-    environment = {**os.environ, "KERAS_BACKEND": "jax"}
+    environment = {
+        **os.environ,
+        "KERAS_BACKEND": "jax",
+        "XLA_FLAGS": "--xla_backend_optimization_level=0",  # compiling is most of the time
+    }
     result = subprocess.run(
         [sys.executable, "-c", CODE], capture_output=True, text=True, env=environment
     )
