@@ -42,6 +42,10 @@ class Report:
         self.pick = pick
         self.bar = progress_bar(total, "trials")
 
+    def begin(self) -> None:
+        """Show how many trials have ended already."""
+        self.bar(len(self.oracle.end_order))
+
     def __call__(self, trial: Trial) -> None:
         self.write()
         ended = len(self.oracle.end_order)

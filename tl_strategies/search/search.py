@@ -138,6 +138,7 @@ def _search(settings: SearchSettings, job: Job) -> Found:
     goes_on = settings.tuner == "hyperband"
     report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on, pick)
     oracle.open(directory / "oracle.json", report, workers_live=settings.chief)
+    report.begin()
     if oracle.unfinished or not (directory / SUMMARY).is_file():
         _run_trials(settings, bench, oracle)
     report.write()
