@@ -182,6 +182,13 @@ def quoted(path: pathlib.Path) -> str:
     return shlex.quote(str(path))
 
 
+def import_source(dataset: str) -> None:
+    """Import what a data source needs, quietly."""
+    if dataset.startswith("tfds:"):
+        with quiet_import():
+            import tensorflow_datasets  # noqa: F401
+
+
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
     """Keep what TensorFlow's C++ says while it is imported off the screen, unless that fails."""

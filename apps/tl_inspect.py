@@ -1,22 +1,33 @@
-"""tl-inspect: the units of a backbone; what there is; what the cache holds."""
+"""tl-inspect: the units of a backbone; a data set; what there is; what the cache holds."""
 
 import dataclasses
 import json
+import pathlib
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, quiet_import, run_command
+from tl_apps.cli import Flag, flags_of, import_source, quiet_import, run_command
 from tl_strategies.backbones.names import backbone_names
-from tl_strategies.data.cache import check_directory, store_directory
+from tl_strategies.data.cache import check_directory, check_writable, store_directory
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.data.store import Store
 from tl_strategies.strategies import load_plugin, strategies
+from tl_strategies.training.job import list_of
 from tl_strategies.training.settings import Settings
 
+IMAGE_SIZE = 128  # pixels, that of the bundled backbone
+SHEET = 60  # images on the contact sheet
+DATA = (
+    *("train_split", "validation_split", "test_split", "split", "allow_leaks", "folds", "fold"),
+    *("protocol", "limit", "shots", "seed"),
+)
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
-    *flags_of(Settings, only=("weights", "image_size", "plugin")),
+    *flags_of(Settings, only=("weights", "keep_top", "image_size", "plugin")),
+    Flag("dataset", str, None, "report on this data set; see tl-run"),
+    Flag("contact_sheet", str, "contact_sheet.png", "where some of its images are drawn"),
+    *flags_of(Settings, only=DATA),
     Flag("cache", bool, False, "list what the cache holds"),
     Flag("clear_cache", bool, False, "delete what the cache holds"),
     *flags_of(Settings, only=("cache_dir",)),
@@ -37,13 +48,17 @@ def _run(values: dict[str, Any]) -> None:
         check_directory("cache_dir", directory)
         _cache(Store(directory), values["clear_cache"], values["json"])
         return
+    if values["dataset"] is not None:
+        _inspect_data(values)
+        return
     if values["backbone"] is None:
         _print_names(values["json"])
         return
     with quiet_import():
         from tl_strategies.backbones.units import coarse_units, find_units
         from tl_strategies.backbones.zoo import load_backbone
-    model = load_backbone(values["backbone"], values["weights"], values["image_size"])
+    names = ("backbone", "weights", "image_size", "keep_top")
+    model = load_backbone(**{"name" if n == "backbone" else n: values[n] for n in names})
     units = find_units(model)
     coarse = coarse_units(model, units)
     note = ""
@@ -51,7 +66,8 @@ def _run(values: dict[str, Any]) -> None:
         note = (
             f"{values['backbone']} cannot be cut finely: most of its layers lie in "
             f"{', '.join(unit.name for unit in coarse)}, where every cut would go through several "
-            "tensors, as in cells that read the outputs of two cells before them."
+            "tensors, as in cells that read the outputs of two cells before them, or through the "
+            "inside of a layer that cannot be opened."
         )
     if values["json"]:
         rows = [dataclasses.asdict(unit) for unit in units]
@@ -65,6 +81,45 @@ def _run(values: dict[str, Any]) -> None:
         print(f"{unit.depth:>5}  {unit.name:<{width}}  {unit.parameters:>12,}  {shape}")
     if note:
         print(note)
+
+
+def _inspect_data(values: dict[str, Any]) -> None:
+    """Print the report, write the contact sheet; images are decoded, and kept for later runs."""
+    settings = Settings(
+        **{name: values[name] for name in (*DATA, "dataset", "image_size", "cache_dir")}
+    )
+    sheet = check_writable("contact_sheet", pathlib.Path(values["contact_sheet"]).parent)
+    if settings.folds and not settings.fold:
+        settings = dataclasses.replace(settings, fold=1)
+    store = store_directory(settings.cache_dir)
+    with quiet_import():
+        from tl_strategies.data.images import load_images
+        from tl_strategies.data.report import data_text, describe_data
+        from tl_strategies.tracking.figures import save_figure, sheet_figure
+        from tl_strategies.tracking.progress import progress_bar
+    import_source(settings.dataset)
+    listing = list_of(settings)
+    images = load_images(
+        listing,
+        settings.image_size or IMAGE_SIZE,
+        dataclasses.replace(settings.splitting, validation=True),
+        Store(store),
+        # Where a JSON is wanted nothing else is printed.
+        (lambda done: None)
+        if values["json"]
+        else progress_bar(len(listing.paths), "decoding images"),
+    )
+    report = describe_data(images)
+    shown = images.some_of_each(SHEET)
+    captions = [images.listing.label_text(i) or "none" for i in shown]
+    figure = sheet_figure(images[shown], captions, f"{len(images.rows)} images of {listing.source}")
+    file = sheet / pathlib.Path(values["contact_sheet"]).name
+    save_figure(figure, file)
+    if values["json"]:
+        print(json.dumps(report, indent=1, ensure_ascii=False))
+        return
+    print(data_text(report, whole=True))
+    print(f"some of them: {file}")
 
 
 def _cache(store: Store, clear: bool, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, quiet_import, quoted, run_command
+from tl_apps.cli import Flag, flags_of, import_source, quiet_import, quoted, run_command
 from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.strategies import strategies
 from tl_strategies.training.settings import Settings
@@ -41,15 +41,22 @@ def _run(values: dict[str, Any]) -> int | None:
     values.pop("config")
     settings = Settings(**values)
     searches = settings.n == "auto"
+    folds = settings.folds and not settings.fold
+    if searches and folds:
+        raise UsageError("--n auto must come without --folds. Received: both.")
     if searches and dry_run:
         raise UsageError(
             "--dry_run must have a depth. Received: --n auto, which trains to find it."
         )
     if searches:
-        settings = dataclasses.replace(settings, n=None, deterministic=True)
+        trained_on = settings.train_on
+        if settings.protocol != "none":
+            trained_on = "train"
+        settings = dataclasses.replace(settings, n=None, deterministic=True, train_on=trained_on)
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # its worker needs some too
     from tl_strategies.training.job import check, claim, prepare
 
+    import_source(settings.dataset)
     checked = check(settings)
     with quiet_import():
         import keras  # noqa: F401
@@ -59,11 +66,12 @@ def _run(values: dict[str, Any]) -> int | None:
         print(job.plan)
         return None
     with quiet_import():
+        from tl_strategies.training.folds import run_folds
         from tl_strategies.training.run import run
     job = claim(job)
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
     try:
-        result = _run_best(job) if searches else run(job)
+        result = _run_best(job) if searches else run_folds(job) if folds else run(job)
     except KeyboardInterrupt:
         print(f"\ntl-run: stopped{_go_on(job.directory)}", file=sys.stderr)
         return 130
@@ -93,7 +101,8 @@ def _run_best(job):
 
 def _go_on(directory: pathlib.Path) -> str:
     if not (directory / "plan.json").is_file():
-        if not (directory / "search" / "config.toml").is_file():
+        begun = (directory / "search" / "config.toml", directory / "fold1" / "plan.json")
+        if not any(path.is_file() for path in begun):
             return ""
         return f"; go on with the same command, --run_dir {quoted(directory)} and --resume"
     config = quoted(directory / "config.toml")
@@ -103,18 +112,24 @@ def _go_on(directory: pathlib.Path) -> str:
 def summary(result) -> str:
     """The table that ends a run."""
     metrics = result.metrics
+    names = list(metrics["test"])
     lines = [
         "",
         f"{metrics['strategy']}, n = {metrics['n']} of {metrics['units']} units of "
         f"{metrics['backbone']}; {metrics['trainable_parameters']:,} parameters trained in "
         f"{metrics['seconds']['total']:.0f} s",
-        f"{'':<12}{'accuracy':>10}{'loss':>10}",
+        f"{'':<24}{'validation':>16}{'test':>16}",
     ]
-    lines += [
-        f"{part:<12}{metrics[part]['accuracy']:>10.3f}{metrics[part]['loss']:>10.3f}"
-        for part in ("validation", "test")
-        if metrics[part]
-    ]
+    for name in names:
+        values = [
+            _value(metrics[part][name], metrics.get("spread", {}).get(part, {}).get(name))
+            if metrics[part]
+            else "–"
+            for part in ("validation", "test")
+        ]
+        lines.append(f"{name.replace('_', ' '):<24}" + "".join(f"{v:>16}" for v in values))
+    if "folds" in metrics:
+        return "\n".join([*lines, "", f"runs         {result.directory / 'fold*'}"])
     lines += [
         "",
         f"model        {result.directory / 'model.keras'}",
@@ -122,6 +137,10 @@ def summary(result) -> str:
         f"TensorBoard  tensorboard --logdir {quoted(result.directory)}",
     ]
     return "\n".join(lines)
+
+
+def _value(mean: float, spread: float | None) -> str:
+    return f"{mean:.3f}" if spread is None else f"{mean:.3f} ± {spread:.3f}"
 
 
 if __name__ == "__main__":

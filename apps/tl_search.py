@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, quiet_import, quoted, run_command
+from tl_apps.cli import Flag, flags_of, import_source, quiet_import, quoted, run_command
 from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.search.settings import TRIAL_SETTINGS, SearchSettings
 from tl_strategies.training.settings import Settings
@@ -24,18 +24,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(values: dict[str, Any]) -> int | None:
-    settings = Settings(**{name: values[name] for name in TRIAL_SETTINGS}, deterministic=True)
+    settings = Settings(
+        **{name: values[name] for name in TRIAL_SETTINGS}, deterministic=True, train_on="train"
+    )
     names = [field.name for field in dataclasses.fields(SearchSettings)]
     search_settings = SearchSettings(**{name: values[name] for name in names})
     if search_settings.worker and settings.run_dir is None:
         raise UsageError("--worker must come with --run_dir, that of its chief.")
     from tl_strategies.training.job import check
 
-    check(settings)  # what needs no Keras is said at once
+    import_source(settings.dataset)
+    checked = check(settings)  # what needs no Keras is said at once
     with quiet_import():
         from tl_strategies.search.search import finish, open_job, run_search, work
 
-    job = open_job(settings)
+    job = open_job(checked)
     if search_settings.worker:
         work(search_settings, job)
         return None
@@ -81,8 +84,8 @@ def summary(found: dict[str, Any], directory: pathlib.Path, metrics: dict[str, A
         lines.append("with " + ", ".join(f"{name} = {value}" for name, value in others.items()))
     lines += [
         "",
-        f"n = {chosen['n']} of {found['units']} units; the saved model has test accuracy "
-        f"{metrics['test']['accuracy']:.3f}",
+        f"n = {chosen['n']} of {found['units']} units; the saved model has test "
+        f"{found['metric'].replace('_', ' ')} {metrics['test'][found['metric']]:.3f}",
         f"model        {directory / 'best' / 'model.keras'}",
         f"curve        {directory / 'depth_curve.png'}",
         f"trials       {directory / 'trials.csv'}",

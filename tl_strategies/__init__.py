@@ -21,7 +21,7 @@ _PUBLIC = {
     "Unit": "tl_strategies.backbones.units",
     "UsageError": "tl_strategies.errors",
     "find_units": "tl_strategies.backbones.units",
-    "fit": "tl_strategies.training.run",
+    "fit": "tl_strategies.training.fit",
     "get_strategy": "tl_strategies.strategies",
     "load_backbone": "tl_strategies.backbones.zoo",
     "register": "tl_strategies.strategies",

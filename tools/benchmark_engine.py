@@ -25,6 +25,7 @@ import tl_strategies as tl
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import unit_output
 from tl_strategies.data.images import load_images
+from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.data.store import Store
 from tl_strategies.training.forward import make_forward
@@ -36,7 +37,7 @@ ROWS = (("head", None, 20), ("partial", 6, 10), ("partial", 9, 10), ("partial", 
 def load() -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Decoded images and labels of each part."""
     listing = list_dataset("clipart")
-    images = load_images(listing, 128, 0, None, Store(None), lambda done: None)
+    images = load_images(listing, 128, Splitting(), Store(None), lambda done: None)
     positions = {part: images.positions(part) for part in ("train", "validation", "test")}
     return {part: (images[at], images.listing.labels[at]) for part, at in positions.items()}
 

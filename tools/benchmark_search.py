@@ -38,6 +38,7 @@ from tl_strategies.backbones.cost import multiply_adds
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import unit_output
 from tl_strategies.data.images import load_images
+from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.data.store import Store
 from tl_strategies.training.forward import BATCH, make_forward
@@ -66,7 +67,7 @@ WORKLOADS = {
 def load(limit: int | None) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Decoded images and labels of each part."""
     listing = list_dataset("clipart")
-    images = load_images(listing, 128, 0, limit, Store(None), lambda done: None)
+    images = load_images(listing, 128, Splitting(limit=limit), Store(None), lambda done: None)
     positions = {part: images.positions(part) for part in ("train", "validation", "test")}
     return {part: (images[at], images.listing.labels[at]) for part, at in positions.items()}
 

@@ -55,7 +55,7 @@ def test_a_crop_keeps_at_least_half(keys):
 
 def test_an_epoch_sees_its_view():
     labels = np.arange(4)
-    inputs = Inputs(None, np.zeros(12, "S32"), labels, views=3)
+    inputs = Inputs(None, np.zeros(12, "S32"), labels, np.ones(4), views=3)
     array = np.arange(12)[:, None]  # row: view * 4 + image
     targets, weights = np.eye(4, dtype="float32"), np.ones(4, "float32")
     batches = training_batches(array, inputs, targets, weights, 3, seed=0, epochs=range(1, 6))

@@ -17,12 +17,15 @@ from tl_strategies.data.clipart import ARCHIVE
 from tl_strategies.data.decode import read_image
 from tl_strategies.data.folder import list_folder
 from tl_strategies.data.images import load_images
+from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.data.store import Store
 
 
 def load(root, size=24, store=None):
-    return load_images(list_folder(root), size, 0, None, store or Store(None), lambda done: None)
+    return load_images(
+        list_folder(root), size, Splitting(), store or Store(None), lambda done: None
+    )
 
 
 def bomb(path: pathlib.Path) -> None:
@@ -213,7 +216,7 @@ def test_clipart_is_read_like_a_folder(tmp_path):
     assert max(read_image(path, 160).shape for path in listing.paths[::100]) == (160, 160, 3)
 
 
-@pytest.mark.parametrize("name", ["clip", "folder:", "tfds:mnist", "."])
+@pytest.mark.parametrize("name", ["clip", "folder:", "hub:mnist", "."])
 def test_an_unknown_source(name, tmp_path):
     with pytest.raises(tl.UsageError, match="--dataset must"):
         list_dataset(name)

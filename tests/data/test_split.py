@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-import tl_strategies as tl
-from tl_strategies.data.split import PARTS, limit_train, split
+from tl_strategies.data.split import PARTS, split, take
 
 
 @pytest.mark.parametrize("counts", [(3, 3), (4, 7, 100), (150, 52, 63), (1000, 3)])
@@ -28,9 +27,8 @@ def test_another_seed_is_another_split():
 @pytest.mark.parametrize("limit", [3, 4, 10, 37, 100, 10_000])
 def test_limit_keeps_proportions(limit):
     labels = np.repeat(np.arange(3), (30, 60, 300))
-    parts = split(labels, 0)
-    chosen = limit_train(parts, labels, limit, 0)
-    train = np.flatnonzero(parts == "train")
+    train = np.flatnonzero(split(labels, 0) == "train")
+    chosen = take(labels, train, limit, 0)
     assert len(chosen) == min(limit, len(train))
     assert set(chosen) <= set(train)
     assert len(set(chosen)) == len(chosen)
@@ -39,10 +37,4 @@ def test_limit_keeps_proportions(limit):
     if limit > 30:
         np.testing.assert_allclose(share, np.bincount(labels[train]) / len(train), atol=0.03)
     if limit <= 37:
-        assert set(chosen) <= set(limit_train(parts, labels, 2 * limit, 0))
-
-
-def test_a_limit_below_the_classes():
-    labels = np.repeat(np.arange(3), 10)
-    with pytest.raises(tl.UsageError, match="--limit must be at least 3"):
-        limit_train(split(labels, 0), labels, 2, 0)
+        assert set(chosen) <= set(take(labels, train, 2 * limit, 0))

@@ -6,6 +6,7 @@ import pytest
 
 from tl_strategies.search.search import open_job, run_search
 from tl_strategies.search.settings import SearchSettings
+from tl_strategies.training.job import check
 from tl_strategies.training.settings import Settings
 
 
@@ -31,6 +32,6 @@ def find(base):
     def find(others=None, **flags):
         settings = dataclasses.replace(base, **(others or {}))
         flags = {"in_process": True, **flags}
-        return run_search(SearchSettings(**flags), open_job(settings))
+        return run_search(SearchSettings(**flags), open_job(check(settings)))
 
     return find

@@ -28,7 +28,7 @@ def oracle_of(tuner, file, ended=lambda trial: None, fails=lambda point: False, 
 
 def end(oracle, trial, score=None):
     if score is not None:
-        oracle.update_trial(trial.trial_id, {"validation_accuracy": score})
+        oracle.update_trial(trial.trial_id, {"validation_score": score})
     trial.status = "INVALID" if score is None else "COMPLETED"
     oracle.end_trial(trial)
 

@@ -5,11 +5,12 @@ from tl_strategies.search.probe import hopeless, pooled_codes, probe_depths
 from tl_strategies.search.search import open_job
 from tl_strategies.search.space import trial_settings
 from tl_strategies.search.trial import Bench, trial_job
+from tl_strategies.training.job import check
 
 
 @pytest.fixture
 def bench(base):
-    return Bench.open(open_job(base))
+    return Bench.open(open_job(check(base)))
 
 
 def test_codes_are_pooled_outputs_of_every_unit(bench):

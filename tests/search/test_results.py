@@ -3,7 +3,7 @@ import pytest
 from tl_strategies.search.results import Point, choose, standard_error
 
 
-def point(n, *accuracies, name="validation_accuracy"):
+def point(n, *accuracies, name="validation_score"):
     return Point(str(n), n, {"n": n}, [{name: value} for value in accuracies])
 
 

@@ -14,7 +14,7 @@ from tl_strategies.data.cache import locked
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.search.search import finish
-from tl_strategies.training.run import fit
+from tl_strategies.training.fit import fit
 
 PLUGIN = """
 import tl_strategies as tl
@@ -211,7 +211,11 @@ def test_from_python(base, tmp_path):
     ("others", "flags", "message"),
     [
         ({"strategy": "add_fc"}, {"probe_first": True, "space": "standard"}, "--probe_first"),
-        ({"strategy": "fixed"}, {"retrain": True}, "--retrain must come with"),
+        (
+            {"strategy": "fixed"},
+            {"retrain": True},
+            "--retrain, or --protocol vtab1k, must come with",
+        ),
         ({"patience": 1}, {"retrain": True}, "--patience"),
         ({"train_on": "train+validation"}, {}, "--train_on train"),
         ({"epochs": 30}, {"tuner": "hyperband"}, "at least 34 points"),

@@ -140,7 +140,7 @@ def through_an_oracle(space, tmp_path):
         sent = Trial.from_proto(trial.to_proto())
         sent.hyperparameters.ensure_active_values()
         yield sent.hyperparameters.values
-        oracle.update_trial(trial.trial_id, {"validation_accuracy": 0.5})
+        oracle.update_trial(trial.trial_id, {"validation_score": 0.5})
         trial.status = "COMPLETED"
         oracle.end_trial(trial)
 

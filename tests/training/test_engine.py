@@ -188,12 +188,13 @@ def test_adapted_statistics_are_those_of_the_images(settings, photos):
     import keras
 
     from tl_strategies.data.images import load_images
+    from tl_strategies.data.parts import Splitting
     from tl_strategies.data.sources import list_dataset
     from tl_strategies.data.store import Store
 
     run = tl.fit("head", **settings, bn="adapt")
     images = load_images(
-        list_dataset(f"folder:{photos}"), 16, 0, None, Store(None), lambda done: None
+        list_dataset(f"folder:{photos}"), 16, Splitting(), Store(None), lambda done: None
     )
     train = images[images.positions("train")].astype("float32")
     model = run.model

@@ -23,6 +23,7 @@ def test_separable_codes_are_separated(classifier, labels):
         classifier,
         {part: data[0] for part, data in parts.items()},
         {part: data[1] for part, data in parts.items()},
+        np.ones(100),
         0,
         done.append,
     )

@@ -6,6 +6,7 @@ import warnings
 import keras
 from keras import layers
 
+from tl_strategies.backbones.flatten import flatten
 from tl_strategies.backbones.surgery import assign_weights, leaves, reinitialize
 from tl_strategies.errors import UsageError
 
@@ -13,35 +14,54 @@ UNSIZED = 224  # pixels, for a network that takes images of any size
 POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Dropout, layers.Flatten)
 
 
-def load_backbone_file(path: str, weights: str, image_size: int | None) -> keras.Model:
+def load_backbone_file(
+    path: str, weights: str, image_size: int | None, keep_top: bool = False
+) -> keras.Model:
     """The network in a .keras file without the classifier on its top.
 
     Args:
         path: of the file.
         weights: "imagenet" keeps those in the file, "none" starts afresh, else a weights file.
         image_size: must be that of the model, or None.
+        keep_top: leave the classifier where it is.
 
     Raises:
-        UsageError: the file is missing or not a Keras model of RGB images, or is of another size.
+        UsageError: the file is missing or not a Keras model of images, or is of another size.
     """
-    model = _load(path, "--backbone")
+    return make_backbone(_load(path, "--backbone"), path, weights, image_size, keep_top)
+
+
+def make_backbone(
+    model: keras.Model, name: str, weights: str, image_size: int | None, keep_top: bool
+) -> keras.Model:
+    """A flat backbone from a model of a user's; see load_backbone_file.
+
+    Raises:
+        UsageError: it does not take images, or is of another size.
+    """
     if getattr(model, "inputs", None) is None or len(model.inputs) != 1:
-        raise UsageError(f"--backbone must be a Keras model with one input. Received: {path}.")
+        raise UsageError(f"--backbone must be a Keras model with one input. Received: {name}.")
     shape = tuple(model.inputs[0].shape)
-    if len(shape) != 4 or shape[3] != 3:
+    if len(shape) != 4 or shape[3] not in (1, 3):
         raise UsageError(
-            f"--backbone must take images of shape (batch, height, width, 3). Received: {path}, "
-            f"which takes {shape}."
+            "--backbone must take images of shape (batch, height, width, 3 or 1). Received: "
+            f"{name}, which takes {shape}."
         )
     if image_size is not None and shape[1] not in (None, image_size):
         raise UsageError(
-            f"--image_size must be {shape[1]}, that of {path}. Received: {image_size}."
+            f"--image_size must be {shape[1]}, that of {name}. Received: {image_size}."
         )
-    if shape[1] is None or shape[2] is None:
+    if None not in shape[1:3] and shape[1] != shape[2]:
+        raise UsageError(f"--backbone must take square images. Received: {name}, {shape[1:3]}.")
+    if shape[3] == 1:
+        model = _for_colours(model)
+    model = flatten(model)
+    if None in shape[1:3]:
         model = _sized(model, image_size or UNSIZED)
-    elif shape[1] != shape[2]:
-        raise UsageError(f"--backbone must take square images. Received: {path}, {shape[1:3]}.")
-    model = _without_classifier(keras.Model(model.inputs[0], model.outputs[0], name=model.name))
+    if keep_top:
+        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
+    else:
+        model = _without_classifier(model)
     if weights == "none":
         for layer in model.layers:
             for leaf in leaves(layer):
@@ -49,6 +69,13 @@ def load_backbone_file(path: str, weights: str, image_size: int | None) -> keras
     elif weights != "imagenet":
         load_weights_file(model, weights)
     return model
+
+
+def _for_colours(model: keras.Model) -> keras.Model:
+    """A network of gray images as one of RGB images, which it makes gray."""
+    image = keras.Input((*model.inputs[0].shape[1:3], 3), name="image")
+    gray = keras.ops.image.rgb_to_grayscale(image)
+    return keras.Model(image, model(gray), name=model.name)
 
 
 def _sized(model: keras.Model, size: int) -> keras.Model:

@@ -1,5 +1,7 @@
 """Surgery on flat functional models: copy, cut, re-initialise."""
 
+import inspect
+
 import keras
 from keras import layers
 
@@ -20,9 +22,22 @@ def unit_layers(model: keras.Model, unit: Unit) -> list[keras.layers.Layer]:
 
 def copy_model(model: keras.Model) -> keras.Model:
     """A model of the same layers and weights that shares nothing with the first."""
-    copy = keras.models.clone_model(model)
+    copy = keras.models.clone_model(model, clone_function=_clone)
     assign_weights(copy, model.get_weights())
     return copy
+
+
+def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
+    config = layer.get_config()
+    try:
+        return type(layer).from_config(config)
+    except TypeError:
+        # Some of KerasHub's layers write arguments that they do not take themselves.
+        known = {*inspect.signature(type(layer).__init__).parameters, "name", "trainable", "dtype"}
+        config = {name: value for name, value in config.items() if name in known}
+        clone = type(layer).from_config(config)
+        clone.get_config = lambda: config  # or what is saved could not be loaded
+        return clone
 
 
 def assign_weights(model: keras.Model, values: list) -> None:

@@ -82,14 +82,24 @@ def find_depth(n: int | str, units: list[Unit]) -> int:
 
 def coarse_units(model: "keras.Model", units: list[Unit]) -> list[Unit]:
     """The units that hold more than half of all kernels: there the network cannot be cut finely."""
-    kernels = {node.operation.name for node in _nodes(model) if _is_kernel(node)}
-    return [unit for unit in units if 2 * len(kernels.intersection(unit.layers)) > len(kernels) > 4]
+    kernels = {
+        node.operation.name: sum(len(weight.shape) > 1 for weight in _weights(node))
+        for node in _nodes(model)
+    }
+    total = sum(kernels.values())
+    return [unit for unit in units if 2 * sum(kernels[name] for name in unit.layers) > total > 4]
 
 
 def unit_output(model: "keras.Model", unit: Unit) -> "keras.KerasTensor":
     """The symbolic tensor at which the model can be cut above a unit."""
     node = next(node for node in _nodes(model) if node.operation.name == unit.layers[-1])
     return node.outputs[0]
+
+
+def first_kernel_input(model: "keras.Model") -> "keras.KerasTensor":
+    """What the first kernel reads: images after their preprocessing."""
+    node = next(node for node in _nodes(model) if _is_kernel(node))
+    return node.parent_nodes[0].outputs[0]
 
 
 # The graph

@@ -13,6 +13,7 @@ from collections.abc import Callable
 import keras
 
 from tl_strategies.backbones import efficientnet_lite0
+from tl_strategies.backbones.hub import load_preset
 from tl_strategies.backbones.keras_file import load_backbone_file, load_weights_file
 from tl_strategies.backbones.names import BUNDLED, backbone_names
 from tl_strategies.errors import UsageError, unknown
@@ -41,23 +42,43 @@ IMAGE_SIZES = {
 
 
 def load_backbone(
-    name: str, weights: str = "imagenet", image_size: int | None = None
+    name: str,
+    weights: str = "imagenet",
+    image_size: int | None = None,
+    keep_top: bool = False,
 ) -> keras.Model:
     """A backbone by name or from a .keras file.
 
     Args:
-        name: one of `backbone_names()`, or the path of a .keras file.
+        name: one of `backbone_names()`, "hub:PRESET" of KerasHub, or the path of a .keras file.
         weights: "imagenet", "none" (fresh), or the path of a weights or model file.
         image_size: side of the images in pixels; None for the backbone's own.
+        keep_top: leave the classifier on top of a preset's or a file's network.
 
     Raises:
         UsageError: the name is unknown, the file is missing or of another architecture, the weights
             cannot be fetched, or the backbone does not take images of this size.
     """
     if name.endswith(".keras"):
-        return load_backbone_file(name, weights, image_size)
+        return load_backbone_file(name, weights, image_size, keep_top)
+    if name.startswith("hub:"):
+        return load_preset(name, weights, image_size)
+    if (pathlib.Path(name) / "saved_model.pb").is_file():
+        raise UsageError(
+            f"--backbone must have layers. Received: {name}, a SavedModel, which is one graph "
+            "without them. Where it was made, save it by model.save('model.keras')."
+        )
     if name not in backbone_names():
-        raise unknown("--backbone", name, backbone_names(), "A model of yours: a path in .keras.")
+        raise unknown(
+            "--backbone",
+            name,
+            backbone_names(),
+            "A model of yours: a path in .keras. One of KerasHub's: hub:PRESET.",
+        )
+    if keep_top:
+        raise UsageError(
+            f"--keep_top must come with a .keras file. Received: {name}, which has no top."
+        )
     if weights not in ("imagenet", "none") and not pathlib.Path(weights).is_file():
         raise UsageError(
             f"--weights must be imagenet, none or a file. Received: {weights}, which is none."

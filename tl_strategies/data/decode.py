@@ -1,4 +1,4 @@
-"""From image files to one array: three channels, upright, padded to a square.
+"""From images of any kind to one array: three channels, upright, padded to a square.
 
 Content decides what a file is, not its name. Alpha is composited on white, the first frame of an
 animation counts, the EXIF orientation is obeyed, and the aspect is kept by padding with white, so
@@ -7,10 +7,12 @@ that nothing of an image is lost.
 
 import concurrent.futures
 import errno
+import io
+import itertools
 import pathlib
 import stat
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -20,17 +22,19 @@ AHEAD = 64  # images decoded and not yet taken, at most
 PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # the machine's fault
 
 
-def read_image(path: str | pathlib.Path, size: int) -> np.ndarray:
+def read_image(source: str | pathlib.Path | bytes | np.ndarray, size: int) -> np.ndarray:
     """An image as uint8 of shape (size, size, 3).
 
+    Args:
+        source: the path of a file, what is in a file, or an image, of shape (height, width, 1 or 3)
+            and uint8.
+        size: side in pixels.
+
     Raises:
-        ValueError: the file cannot be read as an image; the message says why.
+        ValueError: it cannot be read as an image; the message says why.
     """
     try:
-        # Opening a named pipe would wait for ever.
-        if not stat.S_ISREG(pathlib.Path(path).stat().st_mode):
-            raise ValueError("not a regular file")
-        with Image.open(path) as image:
+        with _open(source) as image:
             upright = ImageOps.exif_transpose(image)
             return np.asarray(
                 ImageOps.pad(
@@ -41,7 +45,18 @@ def read_image(path: str | pathlib.Path, size: int) -> np.ndarray:
     except Exception as error:
         if isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING:
             raise
-        raise ValueError(_reason(error, path)) from error
+        raise ValueError(_reason(error, source)) from error
+
+
+def _open(source: str | pathlib.Path | bytes | np.ndarray) -> Image.Image:
+    if isinstance(source, np.ndarray):
+        return Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
+    if isinstance(source, bytes):
+        return Image.open(io.BytesIO(source))
+    # Opening a named pipe would wait for ever.
+    if not stat.S_ISREG(pathlib.Path(source).stat().st_mode):
+        raise ValueError("not a regular file")
+    return Image.open(source)
 
 
 def _to_rgb(image: Image.Image) -> Image.Image:
@@ -58,37 +73,43 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _reason(error: Exception, path: str | pathlib.Path) -> str:
+def _reason(error: Exception, source: str | pathlib.Path | bytes | np.ndarray) -> str:
     if isinstance(error, Image.UnidentifiedImageError):
-        empty = pathlib.Path(path).stat().st_size == 0
+        empty = not source if isinstance(source, bytes) else not pathlib.Path(source).stat().st_size
         return "the file is empty" if empty else "not an image of a known format"
     if isinstance(error, Image.DecompressionBombError):
         return "too many pixels: " + str(error).split(",")[0]
     if isinstance(error, PermissionError):
         return "no permission to read it"
-    return str(error).replace(str(path), "the file") or type(error).__name__
+    if isinstance(error, FileNotFoundError):
+        return "the file does not exist"
+    name = str(source) if isinstance(source, str | pathlib.Path) else "the file"
+    return str(error).replace(name, "the file") or type(error).__name__
 
 
-def decode_images(paths: Sequence[str], size: int) -> Iterator[np.ndarray | str]:
-    """Decode files in their order, several at a time, few ahead of what is asked for.
+def decode_images(
+    sources: Iterable[str | bytes | np.ndarray], size: int
+) -> Iterator[np.ndarray | str]:
+    """Decode images in their order, several at a time, few ahead of what is asked for.
 
     Args:
-        paths: of the files.
+        sources: see `read_image`.
         size: side in pixels.
 
     Yields:
-        uint8 of shape (size, size, 3), or why the file cannot be read.
+        uint8 of shape (size, size, 3), or why the image cannot be read.
     """
 
-    def decode(path: str) -> np.ndarray | str:
+    def decode(source: str | bytes | np.ndarray) -> np.ndarray | str:
         try:
-            return read_image(path, size)
+            return read_image(source, size)
         except ValueError as error:
             return str(error)
 
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
-        for start in range(0, len(paths), AHEAD):
+        sources = iter(sources)
+        while chunk := list(itertools.islice(sources, AHEAD)):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of odd metadata and large images: handled
-                images = list(pool.map(decode, paths[start : start + AHEAD]))
+                images = list(pool.map(decode, chunk))
             yield from images

@@ -1,13 +1,23 @@
-"""What a data source lists before anything is decoded: paths, labels, and what was left out."""
+"""What a data source lists before anything is decoded: images, labels, and what was left out."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 
+from tl_strategies.data.contents import Arrays, Files, Records
 from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
 
 PER_CLASS = 3  # one for each part
+PART_NAMES = {
+    "train": "train",
+    "training": "train",
+    "validation": "validation",
+    "val": "validation",
+    "valid": "validation",
+    "test": "test",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -16,10 +26,16 @@ class Listing:
 
     Attributes:
         source: what was asked for, such as "clipart" or "folder:photos".
-        paths: of the files.
-        labels: index of each file's label, integers of shape (len(paths),).
+        paths: of the files, or what names each image where there are none.
+        labels: index of each image's label, integers of shape (images,); of a multilabel task,
+            whether each image has each label, booleans of shape (images, labels).
         task: the labels.
         left_out: path and reason of each file that is not used.
+        contents: what the images are decoded from; None for the files at `paths`.
+        parts: "train", "validation" or "test" for each image, where the source says.
+        groups: an integer for each image; images of one group stay in one part.
+        weights: of the images in the loss, float32, where the source has them.
+        notes: what was done to the images or labels as they came.
     """
 
     source: str
@@ -27,41 +43,85 @@ class Listing:
     labels: np.ndarray
     task: Task
     left_out: tuple[tuple[str, str], ...] = ()
+    contents: Files | Arrays | Records | None = None
+    parts: np.ndarray | None = None
+    groups: np.ndarray | None = None
+    weights: np.ndarray | None = None
+    notes: tuple[str, ...] = ()
 
-    def without(self, failures: dict[int, str]) -> "Listing":
-        """The listing without the files at these positions, which are left out for a reason.
+    def __post_init__(self):
+        if self.contents is None:
+            object.__setattr__(self, "contents", Files(self.paths))
+
+    def only(
+        self, kept: np.ndarray, left_out: Sequence[tuple[str, str]] = (), notes: Sequence[str] = ()
+    ) -> "Listing":
+        """The listing of the images at some positions; its contents stay those of all.
 
         Raises:
-            UsageError: a class is left with fewer than 3 images.
+            UsageError: a class is left with too few images.
         """
-        kept = [i for i in range(len(self.paths)) if i not in failures]
-        left_out = [(self.paths[i], reason) for i, reason in failures.items()]
+        chosen = {
+            name: None if values is None else values[kept]
+            for name in ("labels", "parts", "groups", "weights")
+            for values in [getattr(self, name)]
+        }
         listing = dataclasses.replace(
             self,
             paths=tuple(self.paths[i] for i in kept),
-            labels=self.labels[kept],
             left_out=(*self.left_out, *left_out),
+            notes=(*self.notes, *notes),
+            **chosen,
         )
         listing.check_counts()
         return listing
+
+    def without(self, failures: dict[int, str]) -> "Listing":
+        """The listing without the images at these positions, which are left out for a reason.
+
+        Raises:
+            UsageError: a class is left with too few images.
+        """
+        kept = np.array([i for i in range(len(self.paths)) if i not in failures], dtype=int)
+        return self.only(kept, [(self.paths[i], reason) for i, reason in failures.items()])
+
+    def counts(self, positions: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """How many of the images at some positions have each label."""
+        labels = self.labels[positions]
+        if self.task.multilabel:
+            return labels.sum(axis=0)
+        return np.bincount(labels, minlength=self.task.label_count)
+
+    def label_text(self, position: int) -> str:
+        """The name of an image's label; of several, with semicolons between them."""
+        label = self.labels[position]
+        if not self.task.multilabel:
+            return self.task.names[label]
+        return ";".join(self.task.names[i] for i in np.flatnonzero(label))
 
     def check_counts(self) -> None:
         """Refuse classes with too few images to be in every part.
 
         Raises:
-            UsageError: a class has fewer than 3 images; the message names the files left out.
+            UsageError: a class has fewer than 3 images, or none to train on where the parts are
+                given; the message names the files left out.
         """
-        counts = np.bincount(self.labels, minlength=self.task.label_count)
+        if self.parts is None:
+            needed, counts = PER_CLASS, self.counts()
+            what = f"at least {PER_CLASS} readable images, for training, validation and test"
+        else:
+            needed, counts = 1, self.counts(np.flatnonzero(self.parts == "train"))
+            what = "a readable image in the training part"
         few = [
             f"{name!r} with {count}"
             for name, count in zip(self.task.names, counts, strict=True)
-            if count < PER_CLASS
+            if count < needed
         ]
         if not few:
             return
         left_out = "".join(f"\n  left out: {path}: {why}" for path, why in self.left_out[:10])
+        more = f" and {len(few) - 10} more" if len(few) > 10 else ""
         raise UsageError(
-            f"Each class of {self.source} must have at least {PER_CLASS} readable images, for "
-            f"training, validation and test. Received: {', '.join(few)}. Add images, or remove "
-            f"the class's folder.{left_out}"
+            f"Each class of {self.source} must have {what}. Received: {', '.join(few[:10])}{more}. "
+            f"Add images, or remove the class.{left_out}"
         )

@@ -1,69 +1,166 @@
-"""Stratified, seeded parts for training, validation and test, and split.csv."""
-
-import csv
-import io
+"""Parts for training, validation and test: stratified, seeded, and no group in two of them."""
 
 import numpy as np
-
-from tl_strategies.data.listing import Listing
-from tl_strategies.errors import UsageError
 
 PARTS = ("train", "validation", "test")
 FRACTION = 0.15  # of each class, for validation and for test
 
 
-def split(labels: np.ndarray, seed: int) -> np.ndarray:
-    """A part for each image: 70 % train, 15 % validation, 15 % test of each class.
+def joined_groups(keys: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
+    """A number for each image: the same for those that share their content or their group.
 
     Args:
-        labels: integers of shape (images,), each at least three times.
+        keys: digest of each image's content.
+        groups: an integer for each image, or None.
+    """
+    import scipy.sparse  # slow to import, and --help does not need it
+    from scipy.sparse.csgraph import connected_components
+
+    contents, content = np.unique(keys, return_inverse=True)
+    if groups is None:
+        return content
+    nodes = len(contents) + int(groups.max()) + 1
+    edges = (np.ones(len(keys)), (content, len(contents) + groups))
+    graph = scipy.sparse.coo_matrix(edges, shape=(nodes, nodes))
+    return connected_components(graph, directed=False)[1][content]
+
+
+def split(
+    labels: np.ndarray,
+    seed: int,
+    groups: np.ndarray | None = None,
+    fractions: tuple[float, ...] = (1 - 2 * FRACTION, FRACTION, FRACTION),
+) -> np.ndarray:
+    """A part for each image: by default 70 % train, 15 % validation, 15 % test of each class.
+
+    Args:
+        labels: integers of shape (images,), or booleans of shape (images, labels).
         seed: the same one gives the same parts.
+        groups: a number for each image; images of one group come into one part.
+        fractions: of train, validation and, where there is one, test.
 
     Returns:
         Strings of PARTS, of shape (images,).
     """
+    alone = groups is None or len(np.unique(groups)) == len(labels)
+    if labels.ndim == 2 or not alone:
+        numbers = stratify(
+            labels, np.arange(len(labels)) if groups is None else groups, fractions, seed
+        )
+        return np.array(PARTS)[numbers]
     parts = np.full(len(labels), "train", dtype="<U10")
     for label in np.unique(labels):
         members = np.random.default_rng([seed, label]).permutation(np.flatnonzero(labels == label))
-        count = max(1, round(FRACTION * len(members)))
-        parts[members[:count]] = "validation"
-        parts[members[count : 2 * count]] = "test"
+        total = len(members)
+        for part, fraction in zip(PARTS[1:], fractions[1:], strict=False):
+            count = min(max(1, round(fraction * total)), len(members) - 1)
+            parts[members[:count]] = part
+            members = members[count:]
     return parts
 
 
-def limit_train(parts: np.ndarray, labels: np.ndarray, limit: int, seed: int) -> np.ndarray:
-    """Positions of `limit` training images, in proportion to their classes, at least one of each.
+def stratify(
+    labels: np.ndarray, groups: np.ndarray, fractions: tuple[float, ...], seed: int
+) -> np.ndarray:
+    """Iterative stratification (Sechidis et al. 2011) of whole groups.
 
-    Raises:
-        UsageError: `limit` is below the number of classes.
+    The rarest label comes first; each group that has it goes, large ones first, where most of the
+    label is still wanted.
+
+    Args:
+        labels: integers of shape (images,), or booleans of shape (images, labels).
+        groups: a number for each image.
+        fractions: of all images that each part is to have, above 0.
+        seed: of the order among equals.
+
+    Returns:
+        The number of a part for each image.
     """
-    train = np.flatnonzero(parts == "train")
-    classes, counts = np.unique(labels[train], return_counts=True)
-    if limit < len(classes):
-        raise UsageError(
-            f"--limit must be at least {len(classes)}, one a class. Received: {limit}."
-        )
-    if limit >= len(train):
-        return train
-    share = limit * counts / len(train)
+    import scipy.sparse
+
+    if labels.ndim == 1:
+        images = np.arange(len(labels))
+        labels = scipy.sparse.csr_matrix((np.ones(len(labels)), (images, labels)))
+    else:
+        labels = scipy.sparse.csr_matrix(labels.astype(float))
+    _, group_of = np.unique(groups, return_inverse=True)
+    sizes = np.bincount(group_of)
+    member = scipy.sparse.csr_matrix((np.ones(len(group_of)), (group_of, np.arange(len(group_of)))))
+    counts = (member @ labels).tocsr()
+    holders = counts.tocsc()
+    left = np.asarray(counts.sum(axis=0)).ravel()
+    fractions = np.asarray(fractions) / sum(fractions)
+    wanted = np.outer(left, fractions)
+    enough = np.diff(holders.indptr) >= len(fractions)
+    wanted[enough] = np.maximum(wanted[enough], 1)
+    room = len(group_of) * fractions
+    rank = np.random.default_rng(seed).permutation(len(sizes))
+    part_of = np.full(len(sizes), -1)
+
+    def place(group: int, most: np.ndarray) -> None:
+        part = max(range(len(room)), key=lambda part: (most[part], room[part]))
+        part_of[group] = part
+        mine = slice(counts.indptr[group], counts.indptr[group + 1])
+        wanted[counts.indices[mine], part] -= counts.data[mine]
+        left[counts.indices[mine]] -= counts.data[mine]
+        room[part] -= sizes[group]
+
+    while (left > 0).any():
+        label = np.where(left > 0, left, np.inf).argmin()
+        having = holders.indices[holders.indptr[label] : holders.indptr[label + 1]]
+        for group in having[np.lexsort((rank[having], -sizes[having]))]:
+            if part_of[group] < 0:
+                place(group, wanted[label])
+    for group in np.flatnonzero(part_of < 0):  # without a label
+        place(group, room)
+    return part_of[group_of]
+
+
+def take(labels: np.ndarray, positions: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """So many of some positions, in proportion to their classes, at least one of each.
+
+    A larger count takes what a smaller one does, and more.
+
+    Args:
+        labels: of all images.
+        positions: to choose from.
+        count: at least the number of classes that the positions have.
+        seed: of the choice.
+    """
+    if count >= len(positions):
+        return positions
+    if labels.ndim == 2:
+        fractions = (count, len(positions) - count)
+        chosen = stratify(labels[positions], np.arange(len(positions)), fractions, seed) == 0
+        ordered = [*np.flatnonzero(chosen), *np.flatnonzero(~chosen)]
+        return np.sort(positions[ordered[:count]])
+    classes, counts = np.unique(labels[positions], return_counts=True)
+    share = count * counts / len(positions)
     quota = np.maximum(1, np.floor(share).astype(int))
-    for i in np.argsort(quota - share, kind="stable")[: max(0, limit - quota.sum())]:
+    for i in np.argsort(quota - share, kind="stable")[: max(0, count - quota.sum())]:
         quota[i] += 1
-    while quota.sum() > limit:
+    while quota.sum() > count:
         quota[np.argmax(quota)] -= 1
+    return _of_each(labels, positions, dict(zip(classes, quota, strict=True)), seed)
+
+
+def take_shots(labels: np.ndarray, positions: np.ndarray, shots: int, seed: int) -> np.ndarray:
+    """So many positions of each class; of several labels an image, at least so many."""
+    if labels.ndim == 1:
+        return _of_each(labels, positions, dict.fromkeys(np.unique(labels), shots), seed)
+    chosen = np.zeros(len(labels), bool)
+    order = np.random.default_rng(seed).permutation(positions)
+    for label in np.argsort(labels[positions].sum(axis=0), kind="stable"):
+        having = order[labels[order, label] & ~chosen[order]]
+        chosen[having[: max(0, shots - labels[chosen, label].sum())]] = True
+    return np.flatnonzero(chosen)
+
+
+def _of_each(
+    labels: np.ndarray, positions: np.ndarray, quota: dict[int, int], seed: int
+) -> np.ndarray:
     chosen = [
-        np.random.default_rng([seed, label, 1]).permutation(train[labels[train] == label])[:count]
-        for label, count in zip(classes, quota, strict=True)
+        np.random.default_rng([seed, label, 1]).permutation(positions[labels[positions] == label])
+        for label in quota
     ]
-    return np.sort(np.concatenate(chosen))
-
-
-def split_csv(listing: Listing, parts: np.ndarray) -> str:
-    """The text of split.csv: path, label, part."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "part"])
-    names = listing.task.names
-    for path, label, part in zip(listing.paths, listing.labels, parts, strict=True):
-        writer.writerow([path, names[label], part])
-    return text.getvalue()
+    return np.sort(np.concatenate([of[:n] for of, n in zip(chosen, quota.values(), strict=True)]))

@@ -47,7 +47,7 @@ def adapt(
 
     Returns:
         A model from images to label probabilities of shape (batch, labels), whose loss takes label
-        indices of shape (batch,).
+        indices of shape (batch,); of a multilabel task 0 and 1, of shape (batch, labels).
     """
     units = find_units(backbone)
     plan = strategy.plan(units, task, backbone.name)
@@ -62,8 +62,8 @@ def adapt(
             pretrained_values(model, plan, units),
             plan.l2_sp,
         ),
-        loss="sparse_categorical_crossentropy",
-        metrics=["accuracy"],
+        loss="binary_crossentropy" if task.multilabel else "sparse_categorical_crossentropy",
+        metrics=["binary_accuracy" if task.multilabel else "accuracy"],
     )
     model.optimizer.build(model.trainable_variables)  # now: its constants must not be traced
     return model

@@ -12,7 +12,7 @@ from tl_strategies.plans.plan import Head, Phase, Plan
 FRESH_MOMENTUM = 0.9
 
 
-EXACT = ("head_pool", "head_unit_length", "head_softmax")  # always float32
+EXACT = ("head_pool", "head_unit_length", "head_softmax", "head_sigmoid")  # always float32
 
 
 def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
@@ -47,7 +47,8 @@ def _head(head: Head, x):
         )
     if head.dropout:
         x = layers.Dropout(head.dropout, name="head_dropout")(x)
-    return layers.Dense(head.labels, "softmax", dtype="float32", name="head_softmax")(x)
+    activation = "sigmoid" if head.multilabel else "softmax"
+    return layers.Dense(head.labels, activation, dtype="float32", name=f"head_{activation}")(x)
 
 
 def depth_tensor(

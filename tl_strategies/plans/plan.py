@@ -38,6 +38,7 @@ class Head:
         hidden: sizes of fully connected ReLU layers before the classifier.
         dropout: rate before each Dense layer.
         unit_length: scale each image's codes to unit L2 norm first.
+        multilabel: a probability for each label by itself (sigmoid in place of softmax).
     """
 
     classifier: Literal["softmax", "linear_svm", "logistic_regression"]
@@ -45,6 +46,7 @@ class Head:
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
     unit_length: bool = False
+    multilabel: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -141,6 +143,9 @@ def describe_head(head: Head) -> str:
     dropout = [f"dropout {head.dropout:g}"] if head.dropout else []
     for size in head.hidden:
         layers += [*dropout, f"dense {size} + ReLU"]
-    return ", ".join(
-        [*layers, *dropout, f"{head.classifier.replace('_', ' ')} over {head.labels} labels"]
-    )
+    classifier = head.classifier.replace("_", " ")
+    if head.multilabel:
+        classifier = (
+            "sigmoid" if classifier == "softmax" else f"{classifier}, each label by itself,"
+        )
+    return ", ".join([*layers, *dropout, f"{classifier} over {head.labels} labels"])

@@ -16,7 +16,7 @@ from tl_strategies.errors import UsageError
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import all_points
 
-OBJECTIVE = keras_tuner.Objective("validation_accuracy", "max")
+OBJECTIVE = keras_tuner.Objective("validation_score", "max")
 MOST_FAILURES = 3  # before any trial has succeeded
 HYPERBAND_FACTOR = 3
 FAILURE = "failure.txt"  # in a trial's directory: KerasTuner's protocol does not carry the reason

@@ -70,7 +70,7 @@ def pooled_codes(bench: Bench) -> dict[str, list[np.ndarray]]:
 def probe_depths(
     bench: Bench, plans: dict[int, Plan], progress: Callable[[int], None]
 ) -> dict[int, np.ndarray]:
-    """Which validation images a linear classifier gets right, by depth.
+    """The share of its labels that a linear classifier gets right, for each validation image.
 
     Args:
         bench: the data and the backbone.
@@ -90,7 +90,8 @@ def probe_depths(
             mean, scale = rows["train"].mean(axis=0), rows["train"].std(axis=0) + 1e-6
             rows = {part: (values - mean) / scale for part, values in rows.items()}
             classifier = RidgeClassifierCV(PENALTIES).fit(rows["train"], labels["train"])
-            done[used] = classifier.predict(rows["validation"]) == labels["validation"]
+            right_labels = classifier.predict(rows["validation"]) == labels["validation"]
+            done[used] = right_labels.reshape(len(right_labels), -1).mean(axis=1)
         right[depth] = done[used]
         progress(count)
     return right
@@ -100,7 +101,7 @@ def hopeless(right: dict[int, np.ndarray]) -> list[int]:
     """Depths whose probe is worse than the best by more than chance: two paired standard errors.
 
     Args:
-        right: for each depth, whether each validation image is classified right.
+        right: for each depth, the share of each validation image's labels that are right.
     """
     best = max(right.values(), key=np.mean)
     found = []

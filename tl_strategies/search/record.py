@@ -85,7 +85,7 @@ def _short(value: Any) -> str:
 def config_text(settings: Settings, search: SearchSettings) -> str:
     """The text of config.toml, from which workers are started and the search is replayed."""
     config = settings.to_config() | search.to_config()
-    for name in ("n", "deterministic", "train_on"):  # no flags of tl-search
+    for name in ("n", "deterministic", "train_on", "folds", "fold"):  # no flags of tl-search
         config.pop(name, None)
     text = to_toml({name: list(v) if isinstance(v, tuple) else v for name, v in config.items()})
     return text.replace("tl-run", "tl-search", 1)

@@ -23,6 +23,7 @@ class Report:
         total: how many trials there will be; None where nobody knows.
         goes_on: whether later trials go on where earlier ones ended.
         pick: chooses among points.
+        metric: the name of what they are chosen by.
     """
 
     def __init__(
@@ -33,6 +34,7 @@ class Report:
         total: int | None,
         goes_on: bool,
         pick: Callable[[list[Point]], Point],
+        metric: str,
     ):
         self.directory = directory
         self.oracle = oracle
@@ -40,6 +42,7 @@ class Report:
         self.total = total
         self.goes_on = goes_on
         self.pick = pick
+        self.metric = metric
         self.bar = progress_bar(total, "trials")
 
     def begin(self) -> None:
@@ -62,7 +65,7 @@ class Report:
 
     def write(self) -> None:
         """Write trials.csv."""
-        text = trials_csv(self.directory, list(self.oracle.trials.values()))
+        text = trials_csv(self.directory, list(self.oracle.trials.values()), self.metric)
         write_text(self.directory / "trials.csv", text)
 
     def _line(self, trial: Trial) -> str:
@@ -74,7 +77,7 @@ class Report:
         if trial.status != "COMPLETED":
             return f"{what}: failed: {reason(self.directory, trial.trial_id)}"
         point = Point(trial.trial_id, 0, values, read_results(self.directory, trial))
-        scores = [f"{part} {point.mean(f'{part}_accuracy'):.3f}" for part in ("validation", "test")]
+        scores = [f"{part} {point.mean(f'{part}_score'):.3f}" for part in ("validation", "test")]
         return f"{what}: {', '.join(scores)}, {point.mean('seconds'):.0f} s"
 
     def prune(self) -> None:
@@ -91,5 +94,5 @@ class Report:
 
 def best_training(directory: pathlib.Path, point: Point) -> pathlib.Path:
     """The directory of a point's training that is best on validation images."""
-    best = max(point.results, key=lambda result: result["validation_accuracy"])
+    best = max(point.results, key=lambda result: result["validation_score"])
     return directory / "trials" / point.trial_id / f"seed{best['seed']}"

@@ -14,8 +14,6 @@ from keras_tuner.engine.trial import Trial
 from tl_strategies.search.oracles import reason
 from tl_strategies.search.trial import RESULT
 
-RESULTS = ("seed", "status", "validation_accuracy", "test_accuracy", "seconds", "reason")
-
 
 @dataclasses.dataclass(frozen=True)
 class Point:
@@ -61,14 +59,22 @@ def completed_points(directory: pathlib.Path, trials: list[Trial], epochs: int) 
     return points
 
 
-def trials_csv(directory: pathlib.Path, trials: list[Trial]) -> str:
-    """The text of trials.csv: a row for each seed of each trial that has ended."""
+def trials_csv(directory: pathlib.Path, trials: list[Trial], metric: str) -> str:
+    """The text of trials.csv: a row for each seed of each trial that has ended.
+
+    Args:
+        directory: of the search.
+        trials: of it.
+        metric: the name of what is a score.
+    """
     ended = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
     names = {name: None for trial in ended for name in visible(trial.hyperparameters.values)}
     names.pop("n", None)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["trial", "n", *sorted(names), *RESULTS])
+    scores = (f"validation_{metric}", f"test_{metric}")
+    ends = ("seed", "status", *scores, "seconds", "reason")
+    writer.writerow(["trial", "n", *sorted(names), *ends])
     for trial in sorted(ended, key=lambda trial: trial.trial_id):
         values = visible(trial.hyperparameters.values)
         point = [values.get(name, "") for name in sorted(names)]
@@ -78,7 +84,7 @@ def trials_csv(directory: pathlib.Path, trials: list[Trial]) -> str:
             writer.writerow([trial.trial_id, n, *point, "", "failed", "", "", "", why])
             continue
         for result in read_results(directory, trial):
-            scores = [f"{result[f'{part}_accuracy']:.6g}" for part in ("validation", "test")]
+            scores = [f"{result[f'{part}_score']:.6g}" for part in ("validation", "test")]
             seconds = f"{result['seconds']:.1f}"
             row = [
                 trial.trial_id,
@@ -103,14 +109,14 @@ def visible(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def standard_error(point: Point, images: int) -> float:
-    """Of the mean validation accuracy: from the number of images, and from the seeds."""
-    accuracy = point.mean("validation_accuracy")
-    seeds = point.spread("validation_accuracy") ** 2 / len(point.results)
-    return math.sqrt(accuracy * (1 - accuracy) / images + seeds)
+    """Of the mean validation score: from the number of images, and from the seeds."""
+    score = point.mean("validation_score")
+    seeds = point.spread("validation_score") ** 2 / len(point.results)
+    return math.sqrt(score * (1 - score) / images + seeds)
 
 
 def choose(points: list[Point], images: int, one_standard_error: bool) -> Point:
-    """The most accurate point on validation images; of equals, that with the largest n.
+    """The best point on validation images; of equals, that with the largest n.
 
     Args:
         points: at least one.
@@ -120,7 +126,7 @@ def choose(points: list[Point], images: int, one_standard_error: bool) -> Point:
     """
 
     def order(point: Point) -> tuple[float, int]:
-        return point.mean("validation_accuracy"), point.n
+        return point.mean("validation_score"), point.n
 
     best = max(points, key=order)
     if not one_standard_error:

@@ -59,7 +59,7 @@ class Runner(BaseTuner):
         except Exception as error:
             self._note_failure(directory, error)
             raise
-        return {"validation_accuracy": statistics.fmean(r["validation_accuracy"] for r in results)}
+        return {"validation_score": statistics.fmean(r["validation_score"] for r in results)}
 
     def _count_attempt(self, directory: pathlib.Path) -> None:
         """Give up a trial that keeps killing its process without getting any further.

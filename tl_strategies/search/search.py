@@ -30,7 +30,7 @@ from tl_strategies.search.workers import (
     supervise,
 )
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
-from tl_strategies.training.job import Job, check, claim, prepare
+from tl_strategies.training.job import Checked, Job, check, claim, prepare
 from tl_strategies.training.run import Run, make_features, run
 from tl_strategies.training.settings import Settings
 
@@ -80,20 +80,20 @@ def search_depth(strategy: str = "partial", **flags: Any) -> Run:
             "tl.search_depth must get the flags of tl-search. Received: "
             f"{', '.join(sorted(wrong))}. `tl-search --help` lists them."
         )
-    settings = Settings(strategy=strategy, deterministic=True, **others)
-    job = open_job(settings)
+    settings = Settings(strategy=strategy, deterministic=True, train_on="train", **others)
+    job = open_job(check(settings))
     return finish(run_search(SearchSettings(**chosen), job), job.directory / "best")
 
 
-def open_job(settings: Settings) -> Job:
+def open_job(checked: Checked) -> Job:
     """What trials share, checked, in a directory of its own.
 
     Raises:
         UsageError: something must change before any trial can start.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
-    checked = dataclasses.replace(check(settings), strategy=None)
-    if settings.run_dir is None:
+    checked = dataclasses.replace(checked, strategy=None)
+    if checked.settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name}-search")
         checked = dataclasses.replace(checked, directory=directory)
     return claim(prepare(checked))
@@ -136,7 +136,8 @@ def _search(settings: SearchSettings, job: Job) -> Found:
         return choose(points, images, settings.one_standard_error)
 
     goes_on = settings.tuner == "hyperband"
-    report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on, pick)
+    metric = job.listing.task.metric
+    report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on, pick, metric)
     oracle.open(directory / "oracle.json", report, workers_live=settings.chief)
     report.begin()
     if oracle.unfinished or not (directory / SUMMARY).is_file():
@@ -168,7 +169,7 @@ def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameter
     Raises:
         UsageError: there is something.
     """
-    if job.settings.train_on != "train":
+    if not job.settings.validates:
         raise UsageError(
             f"Trials must have --train_on train. Received: {job.settings.train_on}. For the best "
             "there is --retrain."
@@ -181,15 +182,20 @@ def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameter
             "--probe_first must come with one strategy, which takes n. Received: "
             f"{', '.join(strategies)}."
         )
-    if settings.retrain:
+    if _retrains(settings, job.settings):
         dataclasses.replace(job.settings, train_on=RETRAIN)
         for name in strategies:
             point = {"strategy": name}
             if not fails(job, point) and not point_job(job, point).plan.phases:
                 raise UsageError(
-                    f"--retrain must come with strategies trained by gradient descent. Received: "
-                    f"{name}, which needs validation images to choose C on."
+                    "--retrain, or --protocol vtab1k, must come with strategies trained by "
+                    f"gradient descent. Received: {name}, which needs validation images to choose "
+                    "C on."
                 )
+
+
+def _retrains(search: SearchSettings, settings: Settings) -> bool:
+    return search.retrain or settings.protocol == "vtab1k"
 
 
 def work(settings: SearchSettings, job: Job) -> None:
@@ -216,7 +222,7 @@ def finish(found: Found, directory: pathlib.Path) -> Run:
     training = best_training(found.job.directory, found.point)
     seed = int(training.name.removeprefix("seed"))
     settings = trial_settings(found.job.settings, found.point.values, seed)
-    again = {"train_on": RETRAIN} if found.search.retrain else {}
+    again = {"train_on": RETRAIN} if _retrains(found.search, found.job.settings) else {}
     settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
     if not again:
         adopt(training, directory)

@@ -14,7 +14,7 @@ ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
 TRIAL_SETTINGS = [
     field.name
     for field in dataclasses.fields(Settings)
-    if field.name not in ("n", "deterministic", "resume", "train_on")
+    if field.name not in ("n", "deterministic", "resume", "train_on", "folds", "fold")
 ]
 PLACES = ("workers", "in_process", "memory_growth", "chief", "worker")  # change no result
 

@@ -29,6 +29,7 @@ def summarise(
         "backbone": job.settings.backbone,
         "dataset": job.settings.dataset,
         "units": len(job.units),
+        "metric": job.listing.task.metric,
         "chosen": {**_scores(chosen), "trial": chosen.trial_id, "values": visible(chosen.values)},
         "seeds": len(chosen.results),
         "trials": {
@@ -46,11 +47,13 @@ def draw(job: Job, summary: dict[str, Any], space: keras_tuner.HyperParameters) 
     title = f"{summary['strategy']} on {pathlib.Path(summary['backbone']).name}: "
     several = summary["seeds"] > 1
     title += f"mean ± standard deviation of {summary['seeds']} seeds" if several else "one seed"
-    figure = depth_figure(scores, summary["units"], summary["chosen"]["n"], title)
+    figure = depth_figure(
+        scores, summary["units"], summary["chosen"]["n"], title, summary["metric"]
+    )
     save_figure(figure, job.directory / "depth_curve.png")
     tracker = Tracker(job.directory)
     tracker.write_image("depth curve", figure_pixels(figure))
-    tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}))
+    tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}), summary["metric"])
     tracker.flush()
 
 
@@ -59,14 +62,14 @@ def _curve(points: list[Point]) -> list[Point]:
     best: dict[int, Point] = {}
     for point in points:
         rival = best.get(point.n)
-        if not rival or point.mean("validation_accuracy") > rival.mean("validation_accuracy"):
+        if not rival or point.mean("validation_score") > rival.mean("validation_score"):
             best[point.n] = point
     return [best[n] for n in sorted(best)]
 
 
 def _scores(point: Point) -> dict[str, Any]:
     scores = {
-        part: (point.mean(f"{part}_accuracy"), point.spread(f"{part}_accuracy"))
+        part: (point.mean(f"{part}_score"), point.spread(f"{part}_score"))
         for part in ("validation", "test")
     }
     return {"n": point.n, **scores, "seconds": point.mean("seconds")}

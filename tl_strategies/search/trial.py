@@ -84,6 +84,7 @@ class Bench:
             "n": job.plan.n,
             "seed": settings.seed,
             **{f"{part}_{name}": scores[part][name] for part in scores for name in scores[part]},
+            **{f"{part}_score": scores[part][job.listing.task.metric] for part in scores},
             "seconds": engine.progress.seconds + features.seconds,
         }
         write_text(result, json.dumps(content, indent=1) + "\n")

@@ -1,5 +1,6 @@
 """The base class of strategies: a rule over depth, with a default for every answer."""
 
+import dataclasses
 import inspect
 from typing import TYPE_CHECKING, Any
 
@@ -167,7 +168,7 @@ class Strategy:
             backbone=backbone,
             depth_count=count,
             units=tuple(rows),
-            head=self.head(task),
+            head=dataclasses.replace(self.head(task), multilabel=task.multilabel),
             phases=tuple(self.phases(lowest, count, epochs)),
             l2_sp=getattr(self, "l2_sp", 0.0),
         )

@@ -40,6 +40,57 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
     return figure
 
 
+def reliability_figure(
+    confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, title: str
+) -> Figure:
+    """A reliability curve: accuracy over confidence, above how many predictions are how sure.
+
+    Args:
+        confidence, accuracy, counts: of each bin, of shape (bins,).
+        title: above the figure.
+    """
+    figure = Figure(figsize=(5.6, 6), dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    upper.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="as it should be")
+    upper.plot(confidence, accuracy, "o-", color="tab:blue", markersize=4, label="this model")
+    upper.set_ylabel("share that is right")
+    upper.set_ylim(-0.03, 1.03)
+    upper.legend(loc="upper left")
+    upper.set_title(title)
+    lower.bar(confidence, counts, width=0.04, color="tab:gray")
+    lower.set_ylabel("predictions")
+    lower.set_xlabel("confidence")
+    lower.set_xlim(-0.03, 1.03)
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    return figure
+
+
+def sheet_figure(
+    images: np.ndarray, captions: Sequence[str], title: str, columns: int = 6
+) -> Figure:
+    """A contact sheet.
+
+    Args:
+        images: uint8 of shape (images, size, size, 3).
+        captions: one above each image, of one line or two.
+        title: above the sheet.
+        columns: images side by side.
+    """
+    rows = max(1, -(-len(images) // columns))
+    figure = Figure(figsize=(1.7 * columns, 2.1 * rows + 0.4), dpi=110, layout="constrained")
+    grid = figure.subplots(rows, columns, squeeze=False).ravel()
+    for axes in grid:
+        axes.set_axis_off()
+    for axes, image, caption in zip(grid, images, captions, strict=False):
+        axes.imshow(image)
+        lines = [line if len(line) <= 24 else f"{line[:23]}…" for line in caption.split("\n")]
+        axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
 def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure:
     """A learning-rate range test: the smoothed loss over the rate, and the rate chosen."""
     figure = Figure(figsize=(6, 4), dpi=110, layout="constrained")
@@ -80,14 +131,17 @@ class DepthScore:
     seconds: float
 
 
-def depth_figure(scores: Sequence[DepthScore], depth_count: int, chosen: int, title: str) -> Figure:
-    """Accuracy over the transfer depth, with its spread, above the cost of each depth.
+def depth_figure(
+    scores: Sequence[DepthScore], depth_count: int, chosen: int, title: str, metric: str
+) -> Figure:
+    """The metric over the transfer depth, with its spread, above the cost of each depth.
 
     Args:
         scores: one a depth, ascending.
         depth_count: of the backbone.
         chosen: the depth that was chosen.
         title: above the figure.
+        metric: its name.
     """
     figure = Figure(figsize=(8, 5.6), dpi=110, layout="constrained")
     upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
@@ -103,7 +157,7 @@ def depth_figure(scores: Sequence[DepthScore], depth_count: int, chosen: int, ti
         )
         axes.grid(alpha=0.3)
         axes.set_axisbelow(True)
-    upper.set_ylabel("accuracy, %")
+    upper.set_ylabel(f"{metric.replace('_', ' ')}, %")
     upper.legend(loc="best")
     upper.set_title(title)
     lower.set_ylabel("training, s")

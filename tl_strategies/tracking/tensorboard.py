@@ -90,9 +90,9 @@ class Tracker:
         self.train.flush()
         self.validation.flush()
 
-    def write_space(self, names: list[str]) -> None:
-        """The hyper-parameters and metrics that the HParams page compares the runs below by."""
-        metrics = [hp.Metric(f"{part}/accuracy") for part in ("validation", "test")]
+    def write_space(self, names: list[str], metric: str) -> None:
+        """The hyper-parameters and the metric that the HParams page compares the runs below by."""
+        metrics = [hp.Metric(f"{part}/{metric}") for part in ("validation", "test")]
         with self.run.as_default():
             hp.hparams_config([hp.HParam(name) for name in names], metrics)
 

@@ -25,7 +25,7 @@ def training_batches(
     Args:
         array: images or features, one row for each of the inputs.
         inputs: say how many views there are; an epoch sees one of them.
-        targets: one-hot labels of the images, of shape (images, labels).
+        targets: see `targets_of`.
         weights: of the images in the loss, of shape (images,).
         batch_size: images a batch; the last one of an epoch may be smaller.
         seed: of the order.
@@ -56,8 +56,10 @@ def batch_count(rows: int, batch_size: int) -> int:
     return -(-rows // batch_size)
 
 
-def one_hot(labels: np.ndarray, count: int) -> np.ndarray:
-    """float32 of shape (len(labels), count)."""
+def targets_of(labels: np.ndarray, count: int) -> np.ndarray:
+    """One-hot, or 0 and 1 for each label: float32 of shape (images, count)."""
+    if labels.ndim == 2:
+        return labels.astype("float32")
     return np.eye(count, dtype="float32")[labels]
 
 

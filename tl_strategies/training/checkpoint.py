@@ -21,7 +21,7 @@ class Progress:
         phase: position of the phase in the plan.
         epoch: how many of its epochs are done.
         best: validation metrics and place of the best epoch so far; empty before the first.
-        phase_best: accuracy and negative loss of the phase's best epoch; empty before its first.
+        phase_best: metric and negative loss of the phase's best epoch; empty before its first.
         stale: epochs since then.
         learning_rate: the peak; None while it is still to be found.
         seconds: spent in `fit` so far.
@@ -39,17 +39,17 @@ class Progress:
         """Begin a phase."""
         self.phase, self.epoch, self.phase_best, self.stale = phase, 0, [], 0
 
-    def note(self, accuracy: float, loss: float) -> bool:
+    def note(self, metric: float, loss: float) -> bool:
         """Take note of an epoch; is it the run's best: more accurate, or so at a lower loss?"""
         loss = loss if math.isfinite(loss) else math.inf
-        score = [accuracy, -loss]
+        score = [metric, -loss]
         self.stale += 1
         if score > self.phase_best:
             self.phase_best, self.stale = score, 0
-        if self.best and score <= [self.best["accuracy"], -self.best["loss"]]:
+        if self.best and score <= [self.best["metric"], -self.best["loss"]]:
             return False
         place = {"phase": self.phase, "epoch": self.epoch}
-        self.best = {"accuracy": accuracy, "loss": loss, **place}
+        self.best = {"metric": metric, "loss": loss, **place}
         return True
 
     def stalled(self, patience: int | None) -> bool:

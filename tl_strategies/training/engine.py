@@ -144,7 +144,8 @@ class Engine:
         kernel, bias, penalty = fit_linear(
             features.plan.head.classifier,
             codes,
-            {part: np.tile(given.labels, given.views) for part, given in inputs.items()},
+            {part: np.concatenate([given.labels] * given.views) for part, given in inputs.items()},
+            np.tile(inputs["train"].weights, inputs["train"].views),
             self.settings.seed,
             progress_bar(len(PENALTIES), "fits"),
         )
@@ -177,7 +178,8 @@ class _EpochEnd(keras.callbacks.Callback):
             epoch + 1, logs, inner(self.model.optimizer), engine.features.plan
         )
         # Without validation images the last epoch is the best.
-        if progress.note(logs.get("val_accuracy", 0.0), logs.get("val_loss", -epoch)):
+        score = logs.get(f"val_{engine.features.images.listing.task.metric}", 0.0)
+        if progress.note(score, logs.get("val_loss", -epoch)):
             engine.checkpoint.save_best(progress, _values(self.trained.variables))
         if settings.plateau and progress.stale and progress.stale % settings.plateau == 0:
             rate = inner(self.model.optimizer).learning_rate

@@ -20,13 +20,15 @@ class Inputs:
     Attributes:
         array: `array[rows]` gives images, uint8 of shape (rows, size, size, 3).
         keys: a digest for each row, of dtype S32.
-        labels: label indices of the images of one view.
+        labels: of the images of one view, as in a Listing.
+        weights: of the images of one view in the loss, float32.
         views: how many views each image has.
     """
 
     array: LazyRows
     keys: np.ndarray
     labels: np.ndarray
+    weights: np.ndarray
     views: int
 
     @property
@@ -56,7 +58,9 @@ def part_inputs(images: Images, part: str) -> Inputs:
     array = LazyRows(
         lambda rows: images[positions[rows]], (len(positions), *images.array.shape[1:]), "uint8"
     )
-    return Inputs(array, images.keys[positions], images.listing.labels[positions], 1)
+    given = images.listing.weights
+    weights = np.ones(len(positions), "float32") if given is None else given[positions]
+    return Inputs(array, images.keys[positions], images.listing.labels[positions], weights, 1)
 
 
 def _augmented(plain: Inputs, policy: str, views: int, seed: int) -> Inputs:
@@ -68,7 +72,7 @@ def _augmented(plain: Inputs, policy: str, views: int, seed: int) -> Inputs:
         (len(keys), *plain.array.shape[1:]),
         "uint8",
     )
-    return Inputs(array, keys, plain.labels, views)
+    return Inputs(array, keys, plain.labels, plain.weights, views)
 
 
 def _view_key(key: bytes, policy: str, seed: int, view: int) -> str:

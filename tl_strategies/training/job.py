@@ -11,6 +11,7 @@ from tl_strategies.backbones.units import Unit, find_units
 from tl_strategies.data.cache import cache_directory, check_directory, check_writable
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.sources import list_dataset
+from tl_strategies.data.split import PARTS
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy, load_plugin
@@ -57,12 +58,15 @@ class Checked:
     listing: Listing
 
 
-def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
+def check(
+    settings: Settings, strategy: Strategy | None = None, listing: Listing | None = None
+) -> Checked:
     """Check what takes a moment: the strategy, the run's directory, the data's listing.
 
     Args:
         settings: of the run.
         strategy: in place of the one that the settings name.
+        listing: in place of the data that the settings name.
 
     Raises:
         UsageError: something must change before any training can start.
@@ -73,10 +77,26 @@ def check(settings: Settings, strategy: Strategy | None = None) -> Checked:
     try:
         directory = check_writable("run_dir", _run_directory(settings))
         check_directory("cache_dir", cache_directory(settings.cache_dir))
-        listing = list_dataset(settings.dataset)
+        if listing is None:
+            listing = list_of(settings)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
         raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
+    if settings.class_weight != "none" and listing.task.multilabel:
+        raise UsageError(
+            "--class_weight must be none where images have several labels. Received: "
+            f"{settings.class_weight}. Give the images weights, in a column of csv:FILE."
+        )
     return Checked(settings, strategy, directory, listing)
+
+
+def list_of(settings: Settings) -> Listing:
+    """The images that settings name.
+
+    Raises:
+        UsageError: they are not as they must be.
+    """
+    splits = {part: getattr(settings, f"{part}_split") for part in PARTS}
+    return list_dataset(settings.dataset, splits)
 
 
 def prepare(checked: Checked) -> Job:
@@ -96,16 +116,18 @@ def prepare(checked: Checked) -> Job:
         )
     settings = checked.settings
     keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
-    backbone = load_backbone(settings.backbone, settings.weights, settings.image_size)
+    backbone = load_backbone(
+        settings.backbone, settings.weights, settings.image_size, settings.keep_top
+    )
     units = find_units(backbone)
     if checked.strategy is None:
         return Job(settings, checked.directory, checked.listing, backbone, units, None)
     task = checked.listing.task
     plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs, settings.bn)
-    if settings.train_on != "train" and not plan.phases:
+    if not settings.validates and not plan.phases:
         raise UsageError(
             f"Strategy {plan.strategy} must have validation images, to choose C on. Received: "
-            f"--train_on {settings.train_on}."
+            f"{settings.train_on or 'vtab1k'}. Give --train_on train."
         )
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
 
@@ -134,7 +156,8 @@ def _run_directory(settings: Settings) -> pathlib.Path:
         depth = "" if settings.n is None else f"-n{settings.n}"
         return pathlib.Path("runs") / f"{now}-{settings.strategy.replace(':', '.')}{depth}"
     directory = pathlib.Path(settings.run_dir).expanduser()
-    if (directory / "plan.json").is_file() and not settings.resume:
+    begun = any((directory / part / "plan.json").is_file() for part in ("", "fold1"))
+    if begun and not settings.resume:
         raise UsageError(
             f"--run_dir must not hold a run yet. Received: {directory}. Go on with it by --resume, "
             "or name another directory."

@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tl_strategies.training.metrics import average_precisions
+
 PENALTIES = tuple(10.0**exponent for exponent in range(-2, 5))  # C of scikit-learn
 
 
@@ -11,45 +13,62 @@ def fit_linear(
     classifier: str,
     codes: dict[str, np.ndarray],
     labels: dict[str, np.ndarray],
+    weights: np.ndarray,
     seed: int,
     progress: Callable[[int], None],
 ) -> tuple[np.ndarray, np.ndarray, float]:
-    """Fit for each C, keep the one most accurate on the validation part.
+    """Fit for each C, keep the one that is best on the validation part.
 
     Args:
         classifier: "linear_svm" (one against the rest) or "logistic_regression".
         codes: of "train" and "validation", of shape (images, features).
-        labels: of both.
+        labels: of both, as in a Listing.
+        weights: of the training images.
         seed: of the solver.
         progress: called with the number of fits done.
 
     Returns:
         kernel of shape (features, labels), bias of shape (labels,) and the C chosen. Softmax over
-        their scores gives probabilities; an SVM's scores are scaled for that by one temperature,
-        chosen on the validation part, which changes no prediction.
+        their scores, or where images have several labels sigmoid, gives probabilities; an SVM's
+        scores are scaled for that by one temperature, chosen on the validation part, which changes
+        no ranking.
     """
     best = None
     for done, penalty in enumerate(PENALTIES, 1):
-        kernel, bias = _fit(classifier, codes["train"], labels["train"], penalty, seed)
+        kernel, bias = _fit(classifier, codes["train"], labels["train"], weights, penalty, seed)
         scores = codes["validation"] @ kernel + bias
-        accuracy = np.mean(scores.argmax(axis=1) == labels["validation"])
-        if best is None or accuracy > best[0]:  # on a tie the stronger penalty stays
-            best = accuracy, kernel, bias, penalty, scores
+        metric = _metric(scores, labels["validation"])
+        if best is None or metric > best[0]:  # on a tie the stronger penalty stays
+            best = metric, kernel, bias, penalty, scores
         progress(done)
     _, kernel, bias, penalty, scores = best
     scale = _temperature(scores, labels["validation"]) if classifier == "linear_svm" else 1.0
     return kernel * scale, bias * scale, penalty
 
 
-def _fit(classifier: str, codes, labels, penalty: float, seed: int):
+def _metric(scores: np.ndarray, labels: np.ndarray) -> float:
+    if labels.ndim == 2:
+        precisions = np.array(average_precisions(scores, labels))
+        return float(precisions[np.isfinite(precisions)].mean())
+    return float(np.mean(scores.argmax(axis=1) == labels))
+
+
+def _fit(classifier: str, codes, labels, weights, penalty: float, seed: int):
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
+    if labels.ndim == 2:
+        columns = [
+            _fit(classifier, codes, of, weights, penalty, seed) for of in labels.T.astype(int)
+        ]
+        return (
+            np.stack([part[..., -1] for part in parts], -1) for parts in zip(*columns, strict=True)
+        )
     if classifier == "linear_svm":
         model = LinearSVC(C=penalty, random_state=seed, max_iter=20000)
     else:
         model = LogisticRegression(C=penalty, random_state=seed, max_iter=2000)
-    model.fit(codes, labels)
+    model.fit(codes, labels, sample_weight=weights)
     kernel, bias = model.coef_.T, model.intercept_
     if kernel.shape[1] == 1:  # two labels: one score, for the second
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
@@ -57,12 +76,14 @@ def _fit(classifier: str, codes, labels, penalty: float, seed: int):
 
 
 def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The factor on the scores at which softmax has the lowest log loss."""
+    """The factor on the scores at which their probabilities have the lowest log loss."""
     from scipy.optimize import minimize_scalar
-    from scipy.special import log_softmax
+    from scipy.special import log_expit, log_softmax
 
     def loss(exponent: float) -> float:
-        probabilities = log_softmax(np.exp(exponent) * scores, axis=1)
-        return -probabilities[np.arange(len(labels)), labels].mean()
+        scaled = np.exp(exponent) * scores
+        if labels.ndim == 2:
+            return -log_expit(np.where(labels, scaled, -scaled)).mean()
+        return -log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean()
 
     return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))

@@ -12,7 +12,7 @@ from tl_strategies.training.batches import (
     batch_count,
     class_weights,
     evaluation_batches,
-    one_hot,
+    targets_of,
     training_batches,
 )
 from tl_strategies.training.features import Features
@@ -52,7 +52,7 @@ class PhaseTraining:
     def training(self, epochs: range) -> tf.data.Dataset:
         """The training batches of some epochs."""
         given = self.inputs["train"]
-        weights = class_weights(given.labels, self.settings.class_weight)
+        weights = given.weights * class_weights(given.labels, self.settings.class_weight)
         return training_batches(
             *(self.arrays["train"], given, self._targets("train"), weights),
             *(self.settings.batch_size, self.settings.seed, epochs),
@@ -81,11 +81,18 @@ class PhaseTraining:
             self.plan.l2_sp,
             scale_loss=settings.precision == "mixed_float16",
         )
-        loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+        head = self.plan.head
         # An object: of a mere name the variables would be made while the step is traced, which
         # TensorFlow would then do again.
-        accuracy = keras.metrics.CategoricalAccuracy("accuracy")
-        self.suffix.compile(optimizer, loss, metrics=[accuracy], auto_scale_loss=False)
+        if head.multilabel:
+            loss = keras.losses.BinaryCrossentropy(label_smoothing=settings.label_smoothing)
+            metric = keras.metrics.AUC(
+                curve="PR", multi_label=True, num_labels=head.labels, name="mean_average_precision"
+            )
+        else:
+            loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
+            metric = keras.metrics.CategoricalAccuracy("accuracy")
+        self.suffix.compile(optimizer, loss, metrics=[metric], auto_scale_loss=False)
         optimizer.build(self.suffix.trainable_variables)
 
     def rate(self, peak: float, before: int) -> float | Schedule:
@@ -102,4 +109,4 @@ class PhaseTraining:
         return Schedule(peak, self.steps * epochs, shape, settings.warmup, self.steps * before)
 
     def _targets(self, part: str) -> np.ndarray:
-        return one_hot(self.inputs[part].labels, self.plan.head.labels)
+        return targets_of(self.inputs[part].labels, self.plan.head.labels)

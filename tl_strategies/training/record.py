@@ -4,7 +4,7 @@ import re
 
 from tl_strategies.data.cache import read_text, remove_leftovers, write_text
 from tl_strategies.data.images import Images
-from tl_strategies.data.split import split_csv
+from tl_strategies.data.parts import split_csv
 from tl_strategies.errors import UsageError
 from tl_strategies.training.job import Job
 from tl_strategies.training.settings import to_toml

@@ -10,21 +10,20 @@ import keras
 
 from tl_strategies.data.cache import store_directory, write_text, written_aside
 from tl_strategies.data.images import Images, load_images
+from tl_strategies.data.report import data_text, describe_data
 from tl_strategies.data.store import Store
-from tl_strategies.errors import UsageError
 from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
-from tl_strategies.strategies import Strategy
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.checkpoint import Checkpoint
 from tl_strategies.training.engine import Engine
 from tl_strategies.training.evaluate import evaluate_saved
 from tl_strategies.training.features import Features
-from tl_strategies.training.job import Job, check, claim, prepare
+from tl_strategies.training.input_range import input_range, range_text
+from tl_strategies.training.job import Job
 from tl_strategies.training.memory import keep_freed_memory
 from tl_strategies.training.record import check_same, planned_files, write_beginning
-from tl_strategies.training.settings import Settings
 from tl_strategies.training.statistics import adapt_statistics
 
 
@@ -48,41 +47,6 @@ class Run:
         return keras.models.load_model(self.directory / "model.keras")
 
 
-def fit(strategy: str | Strategy = "partial", n: int | str | None = None, **settings: Any) -> Run:
-    """Train, evaluate and save a model: `tl-run` from Python.
-
-    Args:
-        strategy: a name, or a strategy with its hyper-parameters.
-        n: the transfer depth; None for the strategy's default.
-        **settings: the other flags of `tl-run`, such as `dataset="folder:photos"`.
-
-    Raises:
-        UsageError: something must change before any training can start.
-    """
-    name = strategy
-    if isinstance(strategy, Strategy):
-        if n is not None or "option" in settings:
-            raise UsageError(
-                "n and option must be those of the strategy where one is given. Received: "
-                f"{strategy!r} with n={n}, option={settings.get('option', ())}."
-            )
-        config = strategy.get_config()
-        n = config.pop("n", None)
-        name = strategy.name
-        if not name:
-            raise UsageError(
-                f"A strategy must have a name. Received: {strategy!r}. Decorate its class with "
-                '@tl.register("name").'
-            )
-        settings["option"] = tuple(f"{key}={value!r}" for key, value in config.items())
-    try:
-        checked = Settings(strategy=name, n=n, **settings)
-    except TypeError as error:
-        raise UsageError(f"tl.fit must get the flags of tl-run. Received: {error}") from error
-    given = strategy if isinstance(strategy, Strategy) else None
-    return run(claim(prepare(check(checked, given))))
-
-
 def run(job: Job) -> Run:
     """Do a whole run, or what is left of it.
 
@@ -96,6 +60,9 @@ def run(job: Job) -> Run:
         return _finished(directory)
     images, store = open_data(job)
     write_beginning(job, images)
+    report = describe_data(images) | {"input": input_range(job.backbone, images)}
+    write_text(directory / "data.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    print(f"{data_text(report)}\n{range_text(report['input'])}", flush=True)
     engine = make_engine(job, images, store)
     engine.train()
     features, model = engine.features, engine.features.model
@@ -114,6 +81,7 @@ def run(job: Job) -> Run:
         "trainable_parameters": trainable,
         "test": evaluation["test"],
         "validation": evaluation.get("validation", {}),
+        "classes": evaluation["classes"],
         "seconds": {
             "total": time.perf_counter() - start + engine.earlier,
             "features": features.seconds,
@@ -146,11 +114,9 @@ def open_data(job: Job) -> tuple[Images, Store]:
     images = load_images(
         job.listing,
         job.image_size,
-        settings.seed if settings.split_seed is None else settings.split_seed,
-        settings.limit,
+        settings.splitting,
         kept,
         progress_bar(len(job.listing.paths), "decoding images"),
-        validation=settings.train_on == "train",
     )
     return images, store
 

@@ -6,6 +6,7 @@ import json
 import os
 from typing import Any
 
+from tl_strategies.data.parts import Splitting
 from tl_strategies.errors import UsageError, unknown
 from tl_strategies.plans.choices import BN_POLICIES, PRECISIONS, SCHEDULES, check_optimizer
 
@@ -31,11 +32,30 @@ class Settings:
     )
     option: tuple[str, ...] = setting((), "NAME=VALUE for the strategy; may be repeated")
     plugin: tuple[str, ...] = setting((), "Python file with strategies; may be repeated")
-    backbone: str = setting("efficientnet_lite0", "a name from tl-inspect, or a .keras file")
+    backbone: str = setting(
+        "efficientnet_lite0", "a name from tl-inspect, hub:PRESET, or a .keras file"
+    )
     weights: str = setting("imagenet", "imagenet, none (fresh), or a file")
-    dataset: str = setting("clipart", "clipart (bundled) or folder:PATH")
+    keep_top: bool = setting(False, "keep the classifier on top of a .keras file's network")
+    dataset: str = setting(
+        "clipart", "clipart (bundled), folder:PATH, tfds:NAME, csv:FILE or npz:FILE"
+    )
+    train_split: str | None = setting(None, "split of tfds:NAME to train on, such as train[:80%]")
+    validation_split: str | None = setting(None, "split of tfds:NAME to validate on")
+    test_split: str | None = setting(None, "split of tfds:NAME to test on")
+    split: str | None = setting(None, "follow this split.csv, such as another run's")
+    allow_leaks: bool = setting(False, "parts of the data may share images")
+    folds: int | None = setting(None, "cross-validate: so many runs, each tests on another fold")
+    fold: int | None = setting(None, "do the run of this fold alone, from 1")
+    protocol: str = setting(
+        "none",
+        "vtab1k: 800 images to train on and 200 to choose on, all 1000 in the end (without "
+        "--train_on train), the whole test part",
+        ("none", "vtab1k"),
+    )
     image_size: int | None = setting(None, "side of the images in pixels; default: the backbone's")
     limit: int | None = setting(None, "train on this many images, stratified; default: all")
+    shots: int | None = setting(None, "train on this many images of each class")
     epochs: int = setting(8, "passes over the training images")
     batch_size: int = setting(32, "images a training step")
     learning_rate: float | str = setting(
@@ -82,9 +102,10 @@ class Settings:
     precision: str = setting("float32", "what is computed in", PRECISIONS)
     seed: int = setting(0, "of the split, the fresh weights and the order of images")
     split_seed: int | None = setting(None, "of the split, where it is another one")
-    train_on: str = setting(
-        "train",
-        "parts to train on; without validation images the last epoch's weights are kept",
+    train_on: str | None = setting(
+        None,
+        "parts to train on, train unless there is --protocol; without validation images the last "
+        "epoch's weights are kept",
         ("train", "train+validation"),
     )
     deterministic: bool = setting(False, "the same seed gives the same weights, bit by bit")
@@ -103,14 +124,15 @@ class Settings:
             value = getattr(self, name)
             values = (value,) if isinstance(value, str | os.PathLike) else value
             object.__setattr__(self, name, tuple(os.fspath(value) for value in values))
-        for name in ("backbone", "weights", "cache_dir", "run_dir"):
+        for name in ("backbone", "weights", "cache_dir", "run_dir", "split"):
             value = getattr(self, name)
             object.__setattr__(self, name, value if value is None else os.fspath(value))
         if self.n is not None:
             object.__setattr__(self, "n", str(self.n))
         object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
-        counts = ("epochs", "batch_size", "limit", "image_size", "views", "plateau", "patience")
-        for name in (*counts, "seed", "split_seed"):
+        counts = ("epochs", "batch_size", "limit", "shots", "image_size", "views")
+        counts += ("plateau", "patience", "fold")
+        for name in (*counts, "folds", "seed", "split_seed"):
             value = getattr(self, name)
             unset = value is None and getattr(type(self), name) is None
             whole = unset or (isinstance(value, int) and not isinstance(value, bool))
@@ -118,6 +140,13 @@ class Settings:
         for name in counts:
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1", value)
+        require("folds", self.folds is None or self.folds >= 3, "at least 3", self.folds)
+        require(
+            "fold",
+            self.fold is None or self.fold <= (self.folds or 0),
+            f"at most --folds {self.folds}",
+            self.fold,
+        )
         for name in ("seed", "split_seed"):
             value = getattr(self, name) or 0
             require(name, 0 <= value < 2**32, "from 0 to 4294967295", value)
@@ -149,13 +178,47 @@ class Settings:
                 f"--views must come with --augment: without it all views are the same. Received: "
                 f"--views {self.views}."
             )
-        if self.train_on != "train" and (self.plateau or self.patience):
+        if not self.validates and (self.plateau or self.patience):
             raise UsageError(
                 "--plateau and --patience must have validation images to look at. Received: also "
-                f"--train_on {self.train_on}."
+                "--train_on train+validation or --protocol vtab1k."
             )
+        splits = [self.train_split, self.validation_split, self.test_split]
+        if any(splits) and not (self.train_split and self.dataset.startswith("tfds:")):
+            raise UsageError(
+                "--validation_split and --test_split must come with --train_split, and all of them "
+                f"with --dataset tfds:NAME. Received: --dataset {self.dataset}."
+            )
+        amounts = {"--limit": self.limit, "--shots": self.shots}
+        amounts |= {"--protocol": self.protocol != "none"}
+        parts = {"--split": self.split, "--folds": self.folds, "--protocol": amounts["--protocol"]}
+        for flags in (amounts, parts):
+            both = [flag for flag, value in flags.items() if value]
+            if len(both) > 1:
+                raise UsageError(f"Only one of these must be given. Received: {', '.join(both)}.")
         if self.resume and not self.run_dir:
             raise UsageError("--resume must come with --run_dir, the run to go on with.")
+
+    @property
+    def validates(self) -> bool:
+        """Whether validation images are kept apart."""
+        asked = self.train_on or ("train+validation" if self.protocol == "vtab1k" else "train")
+        return asked == "train"
+
+    @property
+    def splitting(self) -> Splitting:
+        """How images come into parts."""
+        return Splitting(
+            seed=self.seed if self.split_seed is None else self.split_seed,
+            limit=self.limit,
+            shots=self.shots,
+            protocol=self.protocol,
+            folds=self.folds,
+            fold=self.fold,
+            file=self.split,
+            validation=self.validates,
+            allow_leaks=self.allow_leaks,
+        )
 
     def to_config(self) -> dict[str, Any]:
         """What differs from run to run and can be replayed; not where it was written."""

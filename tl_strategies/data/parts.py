@@ -1,0 +1,225 @@
+"""Which part each image belongs to: as the data says, as a file says, or split by us; split.csv."""
+
+import csv
+import dataclasses
+import io
+import pathlib
+
+import numpy as np
+
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.split import (
+    FRACTION,
+    PARTS,
+    joined_groups,
+    split,
+    stratify,
+    take,
+    take_shots,
+)
+from tl_strategies.errors import UsageError
+
+VTAB = (800, 200)  # images for training and validation (Zhai et al. 2019)
+
+
+@dataclasses.dataclass(frozen=True)
+class Splitting:
+    """How images come into parts.
+
+    Attributes:
+        seed: of the split.
+        limit: how many images to train on; None for all.
+        shots: how many of each class to train on; None for all.
+        protocol: "vtab1k" has 800 images for training and 200 for validation.
+        folds, fold: into how many folds, and the number of the one to test on, from 1.
+        file: a split.csv to follow.
+        validation: whether the validation part stays apart, or is trained on too.
+        allow_leaks: whether given parts may share images.
+    """
+
+    seed: int = 0
+    limit: int | None = None
+    shots: int | None = None
+    protocol: str = "none"
+    folds: int | None = None
+    fold: int | None = None
+    file: str | None = None
+    validation: bool = True
+    allow_leaks: bool = False
+
+
+def assign_parts(
+    listing: Listing, keys: np.ndarray, how: Splitting
+) -> tuple[Listing, np.ndarray, np.ndarray, np.ndarray]:
+    """The images that are used, and what for.
+
+    Args:
+        listing: readable images.
+        keys: digest of each one's content.
+        how: it is done.
+
+    Returns:
+        The listing of those that are used; their positions in the one given; the part of each; the
+        positions, among them, of those to train on.
+
+    Raises:
+        UsageError: there are too few images, parts share images, or the file does not fit.
+    """
+    given = listing.parts if how.file is None else _read_split(how.file, listing)
+    kept = np.arange(len(keys))
+    if how.file is not None and (given == "").any():
+        kept = np.flatnonzero(given != "")
+        note = f"{len(given) - len(kept)} images are not in --split {how.file}: not used"
+        listing, keys, given = listing.only(kept, notes=[note]), keys[kept], given[kept]
+    groups = joined_groups(keys, listing.groups)
+    if given is not None and not how.allow_leaks:
+        _refuse_leaks(listing, groups, given)
+    if how.folds is not None:
+        parts = _fold(listing, groups, given, how)
+    else:
+        parts = _complete(listing, groups, given, how.seed)
+    if how.protocol == "vtab1k":
+        used = _vtab1k(listing, groups, parts, how.seed)
+        listing, kept, parts = listing.only(used), kept[used], parts[used]
+    train = _limited(listing, np.flatnonzero(parts == "train"), how)
+    if not how.validation:
+        train = np.sort(np.concatenate([train, np.flatnonzero(parts == "validation")]))
+        parts = np.where(parts == "validation", "train", parts)
+    return listing, kept, parts, train
+
+
+def _complete(
+    listing: Listing, groups: np.ndarray, given: np.ndarray | None, seed: int
+) -> np.ndarray:
+    """All three parts from those that are given, if any."""
+    have = [] if given is None else [part for part in PARTS if (given == part).any()]
+    if have in ([], ["train"]):
+        return split(listing.labels, seed, groups)
+    parts = given.astype("<U10")
+    if "test" not in have:
+        parts[parts == "validation"] = "test"
+    if have != list(PARTS):
+        train = np.flatnonzero(parts == "train")
+        fractions = (1 - FRACTION, FRACTION)
+        parts[train] = split(listing.labels[train], seed, groups[train], fractions)
+    return parts
+
+
+def _fold(
+    listing: Listing, groups: np.ndarray, given: np.ndarray | None, how: Splitting
+) -> np.ndarray:
+    """One fold to test on, the next one to validate on, the others to train on."""
+    if given is not None and len(set(given)) > 1:
+        raise UsageError(
+            f"--folds must come with data that has no parts yet. Received: {listing.source}, which "
+            f"has {', '.join(sorted(set(given)))}."
+        )
+    number = stratify(listing.labels, groups, (1 / how.folds,) * how.folds, how.seed)
+    parts = np.full(len(number), "train", dtype="<U10")
+    parts[number == how.fold - 1] = "test"
+    parts[number == how.fold % how.folds] = "validation"
+    return parts
+
+
+def _vtab1k(listing: Listing, groups: np.ndarray, parts: np.ndarray, seed: int) -> np.ndarray:
+    """Positions of 1000 images and of the test part; parts become those of the protocol."""
+    pool = np.flatnonzero(parts != "test")
+    pool = pool[np.unique(groups[pool], return_index=True)[1]]  # one of each group
+    if len(pool) < sum(VTAB):
+        raise UsageError(
+            f"--protocol vtab1k must have {sum(VTAB)} different images beside the test part. "
+            f"Received: {len(pool)} of {listing.source}."
+        )
+    chosen = take(listing.labels, np.sort(pool), sum(VTAB), seed)
+    parts[chosen] = "validation"
+    parts[take(listing.labels, chosen, VTAB[0], seed)] = "train"
+    return np.sort(np.concatenate([chosen, np.flatnonzero(parts == "test")]))
+
+
+def _limited(listing: Listing, train: np.ndarray, how: Splitting) -> np.ndarray:
+    """Positions of the images to train on."""
+    labels, names = listing.labels, listing.task.names
+    if how.limit is not None:
+        if how.limit < len(names):
+            raise UsageError(
+                f"--limit must be at least {len(names)}, one a class. Received: {how.limit}."
+            )
+        return take(labels, train, how.limit, how.seed)
+    if how.shots is not None:
+        counts = listing.counts(train)
+        few = [f"{names[i]!r} with {counts[i]}" for i in np.flatnonzero(counts < how.shots)]
+        if few:
+            raise UsageError(
+                f"--shots must be at most the training images of each class. Received: {how.shots} "
+                f"of {', '.join(few[:10])}."
+            )
+        return take_shots(labels, train, how.shots, how.seed)
+    return train
+
+
+def _refuse_leaks(listing: Listing, groups: np.ndarray, parts: np.ndarray) -> None:
+    """Raise a UsageError where images of one content or group are in several parts."""
+    number = np.array([PARTS.index(part) for part in parts])
+    order = np.lexsort((number, groups))
+    same = groups[order][1:] == groups[order][:-1]
+    pairs = np.flatnonzero(same & (number[order][1:] != number[order][:-1]))
+    if not len(pairs):
+        return
+    lines = [
+        " = ".join(f"{listing.paths[order[i + k]]} ({parts[order[i + k]]})" for k in (0, 1))
+        for i in pairs[:5]
+    ]
+    raise UsageError(
+        f"Parts must not share images or groups: the test part would not tell what is new. "
+        f"Received: {len(pairs)} of {listing.source} that do, such as\n  "
+        + "\n  ".join(lines)
+        + "\n"
+        "Take them out of one part, or allow it with --allow_leaks."
+    )
+
+
+def _read_split(file: str, listing: Listing) -> np.ndarray:
+    """The part that split.csv gives to each image; "" where it has none.
+
+    Raises:
+        UsageError: it is no split.csv, or names images that the data does not have.
+    """
+    try:
+        with pathlib.Path(file).open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--split must be a split.csv. Received: {file}: {error}.") from error
+    if not rows or not {"path", "part"} <= rows[0].keys():
+        raise UsageError(f"--split must have columns path and part. Received: {file}.")
+    part_of = {}
+    for number, row in enumerate(rows, 2):
+        if row["part"] not in PARTS:
+            raise UsageError(
+                f"A part in --split must be one of {', '.join(PARTS)}. Received: {row['part']!r} "
+                f"in row {number} of {file}."
+            )
+        part_of[row["path"]] = row["part"]
+    known = {*listing.paths, *(path for path, _ in listing.left_out)}
+    unknown = [path for path in part_of if path not in known]
+    if unknown:
+        raise UsageError(
+            f"--split must name images of {listing.source}. Received: {len(unknown)} others in "
+            f"{file}, such as {unknown[0]}."
+        )
+    return np.array([part_of.get(path, "") for path in listing.paths], dtype="<U10")
+
+
+def split_csv(listing: Listing, parts: np.ndarray) -> str:
+    """The text of split.csv: path, label, part; and group and weight where there are any."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    more = {
+        name: values
+        for name, values in (("group", listing.groups), ("weight", listing.weights))
+        if values is not None
+    }
+    writer.writerow(["path", "label", "part", *more])
+    for i, (path, part) in enumerate(zip(listing.paths, parts, strict=True)):
+        rest = [f"{values[i]:.7g}" for values in more.values()]
+        writer.writerow([path, listing.label_text(i), part, *rest])
+    return text.getvalue()
