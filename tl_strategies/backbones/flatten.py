@@ -15,9 +15,9 @@ def flatten(model: keras.Model) -> keras.Model:
     call its layers, stays closed: it cannot be cut, and is one unit.
 
     Args:
-        model: a functional or sequential model.
+        model: a functional or sequential model with one input and one output.
     """
-    flat = keras.Model(model.inputs, model.outputs, name=model.name)
+    flat = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     closed: set[int] = set()
     while any(_opens(layer, closed) or _vanishes(layer) for layer in flat.operations):
         names = {operation.name for operation in flat.operations}

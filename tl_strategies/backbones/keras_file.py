@@ -39,8 +39,11 @@ def make_backbone(
     Raises:
         UsageError: it does not take images, or is of another size.
     """
-    if getattr(model, "inputs", None) is None or len(model.inputs) != 1:
-        raise UsageError(f"--backbone must be a Keras model with one input. Received: {name}.")
+    ends = [getattr(model, end, None) or () for end in ("inputs", "outputs")]
+    if list(map(len, ends)) != [1, 1]:
+        raise UsageError(
+            f"--backbone must be a Keras model with one input and one output. Received: {name}."
+        )
     shape = tuple(model.inputs[0].shape)
     if len(shape) != 4 or shape[3] not in (1, 3):
         raise UsageError(

@@ -9,9 +9,16 @@ from tl_strategies.backbones.units import Unit
 
 
 def leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """The layers without sub-layers in a layer, or the layer itself."""
+    """The layers that hold weights, or no other layers, in a layer or as the layer itself.
+
+    Those that hold layers as well come before these.
+    """
     found = layer._flatten_layers(include_self=True, recursive=True)
-    return [leaf for leaf in found if not leaf._layers]
+    return [
+        leaf
+        for leaf in found
+        if not leaf._layers or leaf._trainable_variables or leaf._non_trainable_variables
+    ]
 
 
 def unit_layers(model: keras.Model, unit: Unit) -> list[keras.layers.Layer]:
@@ -30,14 +37,16 @@ def copy_model(model: keras.Model) -> keras.Model:
 def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
     config = layer.get_config()
     try:
-        return type(layer).from_config(config)
+        clone = type(layer).from_config(config)
+        mended = "get_config" in vars(layer)
     except TypeError:
         # Some of KerasHub's layers write arguments that they do not take themselves.
         known = {*inspect.signature(type(layer).__init__).parameters, "name", "trainable", "dtype"}
         config = {name: value for name, value in config.items() if name in known}
-        clone = type(layer).from_config(config)
-        clone.get_config = lambda: config  # or what is saved could not be loaded
-        return clone
+        clone, mended = type(layer).from_config(config), True
+    if mended:  # or what is saved could not be loaded
+        clone.get_config = lambda: config | {"trainable": clone.trainable}
+    return clone
 
 
 def assign_weights(model: keras.Model, values: list) -> None:

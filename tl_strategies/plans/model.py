@@ -90,8 +90,8 @@ def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phas
             is_bn = isinstance(leaf, layers.BatchNormalization)
             leaf.trainable = active and (row.bn == "train" or not is_bn)
             _set_dropout(leaf, active)
-            if leaf.trainable:
-                expected |= {id(w) for w in leaf.trainable_weights}
+        for leaf in unit_layers(model, unit):  # all are set now
+            expected |= {id(w) for w in leaf.trainable_weights}
     actual = {id(w) for w in model.trainable_weights}
     if actual != expected:
         wrong = [w.path for w in model.weights if (id(w) in actual) != (id(w) in expected)]

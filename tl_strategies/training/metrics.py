@@ -99,8 +99,8 @@ def voc07_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     order = np.argsort(-scores, kind="stable")
     hits = np.cumsum(truth[order])
     precision = hits / np.arange(1, len(order) + 1)
-    recall = hits / hits[-1]
-    best = [precision[recall >= level - 1e-12].max(initial=0.0) for level in np.arange(11) / 10]
+    # Recall is at least k / 10, in whole numbers: 0.3 is not 3 * 0.1.
+    best = [precision[10 * hits >= k * hits[-1]].max() for k in range(11)]
     return float(np.mean(best))
 
 

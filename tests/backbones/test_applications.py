@@ -1,0 +1,71 @@
+"""Every network of keras.applications: inspected, cut in three places, trained for a step."""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+import tl_strategies as tl
+from tl_strategies.backbones.names import backbone_names
+from tl_strategies.backbones.surgery import cut
+from tl_strategies.backbones.units import unit_output
+from tl_strategies.backbones.zoo import load_backbone
+
+SMALLEST = {"inceptionresnetv2": 75, "inceptionv3": 75, "xception": 71}  # pixels
+
+
+SLOW = (
+    "convnext",
+    "efficientnetb5",
+    "efficientnetb6",
+    "efficientnetb7",
+    "efficientnetv2",
+    "nasnetl",
+)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if name.startswith(SLOW) else [])
+        for name in backbone_names()[1:]
+    ],
+)
+def test_a_network_is_cut_and_trained(name):
+    size = SMALLEST.get(name, 32)
+    model = load_backbone(name, "none", size)
+    units = tl.find_units(model)
+    assert [layer for unit in units for layer in unit.layers] == [
+        node.operation.name
+        for depth in sorted(model._nodes_by_depth, reverse=True)
+        for node in model._nodes_by_depth[depth]
+    ]
+    assert sum(unit.parameters for unit in units) == model.count_params()
+    places = sorted({1, max(1, len(units) // 2), len(units)})
+    tensors = [unit_output(model, units[depth - 1]) for depth in places]
+    images = np.random.default_rng(0).uniform(0, 255, (8, size, size, 3)).astype("float32")
+    values, features, source = images, {}, model.inputs[0]
+    for depth, tensor in zip(places, tensors, strict=True):
+        if tensor is not source:
+            values = keras.Model(source, tensor)(values, training=False)
+        assert tuple(values.shape[1:]) == tuple(units[depth - 1].output_shape)
+        features[depth], source = values, tensor
+    np.testing.assert_allclose(values, model(images, training=False), rtol=1e-3, atol=1e-4)
+
+    middle = places[len(places) // 2]
+    prefix, suffix = cut(model, tensors[places.index(middle)])
+    prefix.trainable = False
+    suffix.trainable = True
+    pooled = layers.GlobalAveragePooling2D()(suffix.outputs[0])
+    trained = keras.Model(suffix.inputs[0], layers.Dense(2, "softmax")(pooled))
+    bias = trained.layers[-1].bias
+    before = bias.numpy()
+    # Traced graphs of these networks take far longer than a step without.
+    trained.compile(keras.optimizers.SGD(1e-4), "sparse_categorical_crossentropy", run_eagerly=True)
+    assert np.isfinite(trained.train_on_batch(features[middle], np.arange(8) % 2))
+    assert not np.array_equal(before, bias.numpy())
+    del model, prefix, suffix, trained
+    keras.backend.clear_session()
+    gc.collect()

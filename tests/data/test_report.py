@@ -1,0 +1,143 @@
+"""The report of the data says what is there and what looks wrong, whatever the data came from."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tl_strategies as tl
+from tests.conftest import draw
+from tl_apps.tl_inspect import main
+from tl_strategies.data.images import load_images
+from tl_strategies.data.parts import Splitting
+from tl_strategies.data.report import data_text, describe_data
+from tl_strategies.data.sources import list_dataset
+from tl_strategies.data.store import Store
+
+
+def report_of(dataset, **how):
+    listing = list_dataset(dataset)
+    return describe_data(load_images(listing, 16, Splitting(**how), Store(None), lambda done: None))
+
+
+@pytest.fixture
+def odd_photos(photos):
+    """With broken files, a copy, a copy in another class, and a class with an odd name."""
+    (photos / "red" / "broken.png").write_bytes(b"no image")
+    (photos / "red" / "empty.png").write_bytes(b"")
+    shutil.copy(photos / "red" / "00.png", photos / "red" / "copy.png")
+    shutil.copy(photos / "green" / "00.png", photos / "blue" / "taken.png")
+    shutil.copytree(photos / "red", photos / "Reds")
+    for file in (photos / "Reds").iterdir():
+        if file.suffix == ".png" and file.stat().st_size > 100:
+            Image.open(file).rotate(90).resize((10, 12)).save(file)
+    return photos
+
+
+def test_what_a_report_says(odd_photos):
+    report = report_of(f"folder:{odd_photos}")
+    assert sum(report["classes"]["red"].values()) == 15
+    assert sum(report["images"].values()) == 15 + 14 + 15 + 15
+    assert sorted(pathlib.Path(path).name for path, _ in report["left_out"]) == [
+        "broken.png",
+        "broken.png",
+        "empty.png",
+        "empty.png",
+    ]
+    groups = [{(pathlib.Path(p).name, label) for p, label in of} for of in report["duplicates"]]
+    assert {("00.png", "green"), ("taken.png", "blue")} in groups
+    assert report["odd_names"] == ["'Reds' and 'red' look alike"]
+    assert report["sizes"]["smallest"] == (10, 12)
+    assert report["sizes"]["largest"] == (48, 40)
+    text = data_text(report)
+    for line in (
+        "left out    4: ",
+        "same image",
+        "odd names   1: ",
+        "sizes       10 × 12 to 48 × 40",
+    ):
+        assert line in text
+
+
+def test_a_folder_a_table_and_folders_of_parts_have_one_report(odd_photos, tmp_path):
+    shutil.rmtree(odd_photos / "Reds")
+    lines = ["path,label,split"]
+    for i, file in enumerate(sorted(odd_photos.glob("*/*.png"))):
+        part = (
+            "test" if i % 3 == 0 and "copy" not in file.stem and "0" not in file.stem else "train"
+        )
+        target = tmp_path / "parts" / part / file.parent.name / file.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(file, target)
+        lines.append(f"{target},{file.parent.name},{part}")
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    reports = []
+    for dataset in (f"folder:{tmp_path / 'parts'}", f"csv:{tmp_path / 'table.csv'}"):
+        report = report_of(dataset, allow_leaks=True)
+        del report["source"]
+        for name in ("left_out", "duplicates"):
+            report[name] = sorted(map(sorted, report[name]))
+        reports.append(report)
+    assert reports[0] == reports[1]
+    whole = report_of(f"folder:{odd_photos}")
+    for name in ("left_out", "duplicates"):
+        assert len(reports[0][name]) == len(whole[name])
+    assert {k: sum(v.values()) for k, v in reports[0]["classes"].items()} == {
+        k: sum(v.values()) for k, v in whole["classes"].items()
+    }
+    assert [why for _, why in reports[0]["left_out"]] != []
+
+
+def test_a_file_that_is_not_there_is_left_out(photos, tmp_path):
+    rows = [f"{path},{path.parent.name}" for path in sorted(photos.glob("*/*.png"))]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows, "gone.png,red"]))
+    report = report_of(f"csv:{tmp_path / 'table.csv'}")
+    assert report["left_out"] == [[str(tmp_path / "gone.png"), "the file does not exist"]]
+
+
+def test_the_command(odd_photos, tmp_path, capsys):
+    sheet = tmp_path / "sheet.png"
+    command = ["--dataset", f"folder:{odd_photos}", "--contact_sheet", str(sheet)]
+    command += ["--cache_dir", str(tmp_path / "cache")]
+    assert main(command) == 0
+    text = capsys.readouterr().out
+    assert "copy.png (red)" in text
+    assert text.count("the file is empty") == 1
+    assert text.count("a copy of another file that cannot be read") == 2
+    assert main([*command, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["classes"]["green"] == {"train": 10, "validation": 2, "test": 2}
+    with Image.open(sheet) as image:
+        assert np.asarray(image).std() > 10
+
+
+def test_a_run_says_what_the_network_gets(photos, backbone, tmp_path, capsys):
+    run = tl.fit(
+        "head", dataset=f"folder:{photos}", backbone=backbone, epochs=1, run_dir=tmp_path / "run"
+    )
+    report = json.loads((run.directory / "data.json").read_text())
+    low, high = report["input"]
+    assert -1 <= low < high <= 1
+    assert f"{low:.2f} to {high:.2f} after preprocessing" in capsys.readouterr().out
+
+
+def test_a_network_without_preprocessing_is_noticed():
+    from tl_strategies.training.input_range import range_text
+
+    assert "A backbone holds its preprocessing" in range_text((0.0, 255.0))
+    assert "holds" not in range_text((-1.0, 1.0))
+
+
+def test_pictures_of_many_sizes_fill_one_sheet():
+    from tl_strategies.tracking.figures import sheet_figure
+
+    images = np.stack([np.asarray(draw(i, i % 3).resize((16, 16))) for i in range(13)])
+    figure = sheet_figure(
+        images, [f"a caption that is too long {i}\nand $x$" for i in range(13)], "t"
+    )
+    titles = [axes.get_title() for axes in figure.axes]
+    assert sum(bool(title) for title in titles) == 13
+    assert max(len(line) for title in titles for line in title.split("\n")) <= 24
