@@ -56,7 +56,6 @@ def test_cached_and_uncached_runs_are_bit_identical(settings, runs, other):
 def test_a_warm_store_decodes_nothing_for_any_strategy(settings, tmp_path, monkeypatch):
     tl.fit("head", **settings)
     monkeypatch.setattr("tl_strategies.data.decode.read_image", None)
-    monkeypatch.setattr("tl_strategies.data.images.read_image", None)
     for name in strategies():
         tl.fit(name, **{**settings, "run_dir": str(tmp_path / name)})
 

@@ -89,7 +89,7 @@ def make(tmp_path):
     def make(folder):
         source = SimpleNamespace(decoding={"size": 16})
         features = Features(model, plan, units, source, Store(tmp_path / folder))
-        inputs = Inputs(Counted(images), keys, np.zeros(70, int), 1)
+        inputs = Inputs(Counted(images), keys, np.zeros(70, int), np.ones(70), 1)
         return features, inputs
 
     return make
