@@ -49,9 +49,8 @@ def _run(values: dict[str, Any]) -> int | None:
             "--dry_run must have a depth. Received: --n auto, which trains to find it."
         )
     if searches:
-        trained_on = settings.train_on
-        if settings.protocol != "none":
-            trained_on = "train"
+        trained_on = settings.train_on if settings.protocol == "none" else None
+        trained_on = trained_on or "train"
         settings = dataclasses.replace(settings, n=None, deterministic=True, train_on=trained_on)
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # its worker needs some too
     from tl_strategies.training.job import check, claim, prepare

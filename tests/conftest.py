@@ -1,12 +1,16 @@
 """Fixtures: tiny photos in folders, a tiny backbone, a cache of the test's own."""
 
 import os
+import signal
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
 from PIL import Image
+
+# A shell has commands that it starts in the background ignore Ctrl-C, and all their children too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
