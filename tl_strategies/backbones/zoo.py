@@ -1,4 +1,4 @@
-"""The backbones by name: the bundled one, those of keras.applications, and a user's .keras file.
+"""The backbones by name: ours, those of keras.applications, and a user's .keras file.
 
 A backbone is a flat functional model from float images in [0, 255] to features; its preprocessing
 is inside it.
@@ -12,10 +12,10 @@ from collections.abc import Callable
 
 import keras
 
-from tl_strategies.backbones import efficientnet_lite0
+from tl_strategies.backbones import caffenet, efficientnet_lite0
 from tl_strategies.backbones.hub import load_preset
 from tl_strategies.backbones.keras_file import load_backbone_file, load_weights_file
-from tl_strategies.backbones.names import BUNDLED, backbone_names
+from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
 from tl_strategies.errors import UsageError, unknown
 
 NO_ANSWER = 8  # seconds without an answer before a download is given up
@@ -91,11 +91,27 @@ def load_backbone(
         model = efficientnet_lite0.build(image_size or efficientnet_lite0.IMAGE_SIZE)
         if weights == "imagenet":
             efficientnet_lite0.load_imagenet(model)
+    elif name in UNTRAINED:
+        model = _build_caffenet(name, weights, image_size)
     else:
         model = _build_application(name, weights, image_size)
     if weights not in ("imagenet", "none"):
         load_weights_file(model, weights)
     return model
+
+
+def _build_caffenet(name: str, weights: str, image_size: int | None) -> keras.Model:
+    least = caffenet.IMAGE_SIZES[name]
+    if image_size is not None and image_size < least:
+        raise UsageError(
+            f"--image_size must be at least {least} for {name}. Received: {image_size}."
+        )
+    if weights == "imagenet":
+        raise UsageError(
+            f"--weights of {name} must be none or a file: no trained ones are published. Received: "
+            "imagenet. Train it by --strategy scratch --weights none; tl-curve does so itself."
+        )
+    return caffenet.build(name, image_size or least)
 
 
 def _applications() -> dict[str, tuple[Callable, Callable]]:

@@ -7,7 +7,7 @@ import numpy as np
 
 from tl_strategies.data.contents import Arrays, Files, Records
 from tl_strategies.data.task import Task
-from tl_strategies.errors import UsageError
+from tl_strategies.errors import UsageError, unknown
 
 PER_CLASS = 3  # one for each part
 PART_NAMES = {
@@ -61,20 +61,21 @@ class Listing:
         Raises:
             UsageError: a class is left with too few images.
         """
+        listing = dataclasses.replace(
+            self._at(kept),
+            left_out=(*self.left_out, *left_out),
+            notes=(*self.notes, *notes),
+        )
+        listing.check_counts()
+        return listing
+
+    def _at(self, kept: np.ndarray) -> "Listing":
         chosen = {
             name: None if values is None else values[kept]
             for name in ("labels", "parts", "groups", "weights")
             for values in [getattr(self, name)]
         }
-        listing = dataclasses.replace(
-            self,
-            paths=tuple(self.paths[i] for i in kept),
-            left_out=(*self.left_out, *left_out),
-            notes=(*self.notes, *notes),
-            **chosen,
-        )
-        listing.check_counts()
-        return listing
+        return dataclasses.replace(self, paths=tuple(self.paths[i] for i in kept), **chosen)
 
     def without(self, failures: dict[int, str]) -> "Listing":
         """The listing without the images at these positions, which are left out for a reason.
@@ -84,6 +85,31 @@ class Listing:
         """
         kept = np.array([i for i in range(len(self.paths)) if i not in failures], dtype=int)
         return self.only(kept, [(self.paths[i], reason) for i, reason in failures.items()])
+
+    def of_classes(self, names: Sequence[str]) -> tuple["Listing", np.ndarray]:
+        """The images of some classes, numbered in the order of the names; and their positions.
+
+        Raises:
+            UsageError: there is no such class, images have several labels, or fewer than two
+                classes are named.
+        """
+        if self.task.multilabel:
+            raise UsageError(
+                f"Classes can be chosen where an image has one label. Received: {self.source}, "
+                "whose images have several."
+            )
+        for name in names:
+            if name not in self.task.names:
+                raise unknown("--classes", name, self.task.names)
+        if len(set(names)) < 2 or len(set(names)) < len(names):
+            raise UsageError(
+                f"--classes must be two different ones at least. Received: {', '.join(names)}."
+            )
+        number = np.full(self.task.label_count, -1)
+        number[[self.task.names.index(name) for name in names]] = np.arange(len(names))
+        kept = np.flatnonzero(number[self.labels] >= 0)
+        chosen = dataclasses.replace(self, labels=number[self.labels], task=Task(tuple(names)))
+        return chosen._at(kept), kept
 
     def counts(self, positions: np.ndarray | slice = slice(None)) -> np.ndarray:
         """How many of the images at some positions have each label."""

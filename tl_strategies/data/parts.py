@@ -33,6 +33,7 @@ class Splitting:
         protocol: "vtab1k" has 800 images for training and 200 for validation.
         folds, fold: into how many folds, and the number of the one to test on, from 1.
         file: a split.csv to follow.
+        classes: the only ones whose images are used; all if empty.
         validation: whether the validation part stays apart, or is trained on too.
         allow_leaks: whether given parts may share images.
     """
@@ -44,6 +45,7 @@ class Splitting:
     folds: int | None = None
     fold: int | None = None
     file: str | None = None
+    classes: tuple[str, ...] = ()
     validation: bool = True
     allow_leaks: bool = False
 
@@ -78,6 +80,9 @@ def assign_parts(
         parts = _fold(listing, groups, given, how)
     else:
         parts = _complete(listing, groups, given, how.seed)
+    if how.classes:  # parts do not depend on which are chosen
+        listing, used = listing.of_classes(how.classes)
+        groups, kept, parts = groups[used], kept[used], parts[used]
     if how.protocol == "vtab1k":
         used = _vtab1k(listing, groups, parts, how.seed)
         listing, kept, parts = listing.only(used), kept[used], parts[used]

@@ -6,10 +6,10 @@ import pathlib
 import time
 from typing import Any
 
-from tl_strategies.data.cache import write_text
 from tl_strategies.errors import UsageError
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.trial import Bench
+from tl_strategies.training.description import check_same
 from tl_strategies.training.forward import model_digest
 from tl_strategies.training.settings import Settings, to_toml
 
@@ -32,19 +32,6 @@ def describe(search: SearchSettings, bench: Bench, space: list[dict[str, Any]]) 
     }
 
 
-def begin(directory: pathlib.Path, description: dict[str, Any]) -> None:
-    """Write the description, or hold it against that of the search that is there.
-
-    Raises:
-        UsageError: it is another search.
-    """
-    file = directory / RECORD
-    if file.is_file():
-        check_same(directory, description)
-    else:
-        write_text(file, json.dumps(description, indent=1) + "\n")
-
-
 def join(directory: pathlib.Path, description: dict[str, Any]) -> None:
     """Wait for the chief's description and hold a worker's against it.
 
@@ -59,27 +46,7 @@ def join(directory: pathlib.Path, description: dict[str, Any]) -> None:
                 f"{directory}."
             )
         time.sleep(0.2)
-    check_same(directory, description)
-
-
-def check_same(directory: pathlib.Path, description: dict[str, Any]) -> None:
-    """Raise a UsageError that names all differences to the search in a directory."""
-    before = json.loads((directory / RECORD).read_text())
-    names = [name for name in before | description if before.get(name) != description.get(name)]
-    if names:
-        differences = "; ".join(
-            f"{name} was {_short(before.get(name))}, is {_short(description.get(name))}"
-            for name in names
-        )
-        raise UsageError(
-            f"--run_dir must hold the same search, or none. Received: {directory}, where "
-            f"{differences}. Name another directory, or start as before."
-        )
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value)
-    return text if len(text) <= 200 else f"{text[:200]}…"
+    check_same(directory / RECORD, description)
 
 
 def config_text(settings: Settings, search: SearchSettings) -> str:

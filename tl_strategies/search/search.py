@@ -14,14 +14,14 @@ from tl_strategies.data.cache import locked, write_text
 from tl_strategies.errors import UsageError
 from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
 from tl_strategies.search.probe import leave_out
-from tl_strategies.search.record import begin, config_text, describe, join
+from tl_strategies.search.record import RECORD, config_text, describe, join
 from tl_strategies.search.report import Report, best_training
 from tl_strategies.search.results import Point, choose
 from tl_strategies.search.runner import SESSION, Runner
 from tl_strategies.search.settings import ADDRESS, TRIAL_SETTINGS, SearchSettings, chief_address
 from tl_strategies.search.space import make_space, trial_settings
 from tl_strategies.search.summary import draw, summarise
-from tl_strategies.search.trial import Bench, adopt, fails, point_job, trial_job
+from tl_strategies.search.trial import Bench, adopt, fails, point_job
 from tl_strategies.search.workers import (
     LOOPBACK,
     Chief,
@@ -29,8 +29,9 @@ from tl_strategies.search.workers import (
     is_loopback,
     supervise,
 )
+from tl_strategies.training.description import begin
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
-from tl_strategies.training.job import Checked, Job, check, claim, prepare
+from tl_strategies.training.job import Checked, Job, check, claim, planned, prepare
 from tl_strategies.training.run import Run, make_features, run
 from tl_strategies.training.settings import Settings
 
@@ -124,7 +125,7 @@ def _search(settings: SearchSettings, job: Job) -> Found:
     space = make_space(settings, base, job.units)
     _check(settings, job, space)
     bench = Bench.open(job)
-    begin(directory, describe(settings, bench, space.get_config()["space"]))
+    begin(directory / RECORD, describe(settings, bench, space.get_config()["space"]))
     write_text(directory / "config.toml", config_text(base, settings))
     dropped = leave_out(bench, space) if settings.probe_first else {}
     if dropped:
@@ -136,7 +137,7 @@ def _search(settings: SearchSettings, job: Job) -> Found:
         return choose(points, images, settings.one_standard_error)
 
     goes_on = settings.tuner == "hyperband"
-    metric = job.listing.task.metric
+    metric = job.task.metric
     report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on, pick, metric)
     oracle.open(directory / "oracle.json", report, workers_live=settings.chief)
     report.begin()
@@ -226,7 +227,7 @@ def finish(found: Found, directory: pathlib.Path) -> Run:
     settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
     if not again:
         adopt(training, directory)
-    return run(trial_job(found.job, settings, directory))
+    return run(planned(found.job, settings, directory))
 
 
 def _run_trials(settings: SearchSettings, bench: Bench, oracle: Durable) -> None:

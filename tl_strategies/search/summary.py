@@ -29,7 +29,7 @@ def summarise(
         "backbone": job.settings.backbone,
         "dataset": job.settings.dataset,
         "units": len(job.units),
-        "metric": job.listing.task.metric,
+        "metric": job.task.metric,
         "chosen": {**_scores(chosen), "trial": chosen.trial_id, "values": visible(chosen.values)},
         "seeds": len(chosen.results),
         "trials": {

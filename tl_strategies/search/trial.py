@@ -11,10 +11,9 @@ from tl_strategies.data.images import Images
 from tl_strategies.data.store import Store
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import trial_settings
-from tl_strategies.strategies.create import create_strategy
 from tl_strategies.training.evaluate import evaluate_features, write_scores
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
-from tl_strategies.training.job import Job
+from tl_strategies.training.job import Job, planned
 from tl_strategies.training.run import make_engine, open_data
 from tl_strategies.training.settings import Settings
 
@@ -68,7 +67,7 @@ class Bench:
         result = directory / RESULT
         if result.is_file():
             return json.loads(result.read_text())
-        job = trial_job(self.job, settings, directory)
+        job = planned(self.job, settings, directory)
         engine = make_engine(job, self.images, self.store)
         engine.stop_after = stop_after
         features = engine.features
@@ -84,24 +83,11 @@ class Bench:
             "n": job.plan.n,
             "seed": settings.seed,
             **{f"{part}_{name}": scores[part][name] for part in scores for name in scores[part]},
-            **{f"{part}_score": scores[part][job.listing.task.metric] for part in scores},
+            **{f"{part}_score": scores[part][job.task.metric] for part in scores},
             "seconds": engine.progress.seconds + features.seconds,
         }
         write_text(result, json.dumps(content, indent=1) + "\n")
         return content
-
-
-def trial_job(job: Job, settings: Settings, directory: pathlib.Path) -> Job:
-    """The job of one training, from that of the search.
-
-    Raises:
-        UsageError: the strategy cannot be made.
-    """
-    strategy = create_strategy(settings.strategy, settings.n, settings.option)
-    plan = strategy.plan(
-        job.units, job.listing.task, settings.backbone, settings.epochs, settings.bn
-    )
-    return dataclasses.replace(job, settings=settings, directory=directory, plan=plan)
 
 
 def adopt(earlier: pathlib.Path, directory: pathlib.Path) -> None:
@@ -113,8 +99,8 @@ def adopt(earlier: pathlib.Path, directory: pathlib.Path) -> None:
 
 
 def point_job(job: Job, point: dict[str, Any]) -> Job:
-    """The job of a point's first training; see trial_job."""
-    return trial_job(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
+    """The job of a point's first training; see planned."""
+    return planned(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
 
 
 def fails(job: Job, point: dict[str, Any]) -> bool:

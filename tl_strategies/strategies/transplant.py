@@ -15,17 +15,19 @@ class Transplant(Strategy):
     Args:
         n: the transfer depth. Default: half of the units.
         fine_tune: train the transferred units too (AnB+, BnB+), not keep them frozen (AnB, BnB).
+        random: give the transferred units random weights too, as a control (RnB, RnB+).
     """
 
-    def __init__(self, n: int | str | None = None, fine_tune: bool = False):
+    def __init__(self, n: int | str | None = None, fine_tune: bool = False, random: bool = False):
         self.n = n
         self.fine_tune = fine_tune
+        self.random = random
 
     def trainable(self, unit: Unit, depth_count: int) -> bool:
         return self.fine_tune or unit.depth > self.n
 
     def fresh(self, unit: Unit, depth_count: int) -> bool:
-        return unit.depth > self.n
+        return self.random or unit.depth > self.n
 
     def learning_rate_multiplier(self, unit: Unit, lowest: int, depth_count: int) -> float:
         return 1.0

@@ -96,10 +96,10 @@ class Tracker:
         with self.run.as_default():
             hp.hparams_config([hp.HParam(name) for name in names], metrics)
 
-    def write_scalar(self, name: str, value: float) -> None:
+    def write_scalar(self, name: str, value: float, step: int = 0) -> None:
         """A result of the whole run."""
         with self.run.as_default():
-            tf.summary.scalar(name, value, step=0)
+            tf.summary.scalar(name, value, step=step)
 
     def write_image(self, name: str, pixels: np.ndarray) -> None:
         """A figure, uint8 of shape (height, width, channels)."""

@@ -23,6 +23,7 @@ class Progress:
         best: validation metrics and place of the best epoch so far; empty before the first.
         phase_best: metric and negative loss of the phase's best epoch; empty before its first.
         stale: epochs since then.
+        scores: the validation metric after each epoch.
         learning_rate: the peak; None while it is still to be found.
         seconds: spent in `fit` so far.
     """
@@ -32,6 +33,7 @@ class Progress:
     best: dict[str, Any] = dataclasses.field(default_factory=dict)
     phase_best: list[float] = dataclasses.field(default_factory=list)
     stale: int = 0
+    scores: list[float] = dataclasses.field(default_factory=list)
     learning_rate: float | None = None
     seconds: float = 0.0
 

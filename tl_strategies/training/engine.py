@@ -1,6 +1,7 @@
 """The engine: each phase runs its frozen prefix once and trains the suffix on stored features."""
 
 import dataclasses
+import math
 import sys
 import time
 
@@ -21,6 +22,8 @@ from tl_strategies.training.phase import PhaseTraining
 from tl_strategies.training.range_test import STEPS, range_test
 from tl_strategies.training.settings import Settings
 
+BETWEEN = 2  # seconds of training that a kill may cost, where epochs are shorter
+
 
 @dataclasses.dataclass
 class Engine:
@@ -31,6 +34,7 @@ class Engine:
         settings: of the run.
         checkpoint: of the run.
         tracker: gets every epoch's metrics.
+        verbose: whether `fit` prints its epochs.
         stop_after: epochs to stop after; phases of several end whole. None for the plan's end.
         progress: how far the run has come.
         earlier: seconds of fitting before the run was resumed.
@@ -41,6 +45,7 @@ class Engine:
     settings: Settings
     checkpoint: Checkpoint
     tracker: Tracker
+    verbose: bool = True
     stop_after: int | None = None
     progress: Progress = dataclasses.field(default_factory=Progress)
     earlier: float = 0.0
@@ -119,7 +124,7 @@ class Engine:
                 steps_per_epoch=training.steps,
                 shuffle=False,
                 callbacks=[_EpochEnd(self, trained, variables, before)],
-                verbose=1 if sys.stdout.isatty() else 2,
+                verbose=(1 if sys.stdout.isatty() else 2) if self.verbose else 0,
             )
 
     def _find_rate(self, training: PhaseTraining) -> float:
@@ -155,7 +160,10 @@ class Engine:
 
 
 class _EpochEnd(keras.callbacks.Callback):
-    """After each epoch: remember the best weights, write the checkpoint, tell the tracker."""
+    """After each epoch: remember the best weights, write the checkpoint, tell the tracker.
+
+    Where epochs are short, not every one has a checkpoint.
+    """
 
     def __init__(self, engine: Engine, trained: keras.Model, state: list, before: int):
         super().__init__()
@@ -163,6 +171,8 @@ class _EpochEnd(keras.callbacks.Callback):
         self.trained = trained
         self.state = state
         self.before = before
+        self.best: list[np.ndarray] | None = None  # not written yet
+        self.saved = -math.inf
 
     def on_train_begin(self, logs=None):
         self.started = time.perf_counter()
@@ -179,13 +189,28 @@ class _EpochEnd(keras.callbacks.Callback):
         )
         # Without validation images the last epoch is the best.
         score = logs.get(f"val_{engine.features.images.listing.task.metric}", 0.0)
+        progress.scores.append(float(score))
         if progress.note(score, logs.get("val_loss", -epoch)):
-            engine.checkpoint.save_best(progress, _values(self.trained.variables))
+            self.best = _values(self.trained.variables)
         if settings.plateau and progress.stale and progress.stale % settings.plateau == 0:
             rate = inner(self.model.optimizer).learning_rate
             rate.assign(rate / 10)
-        engine.checkpoint.save(progress, _values(self.state))
+        self.written = now - self.saved > BETWEEN
+        if self.written:
+            self._write()
         self.model.stop_training = progress.stalled(settings.patience)
+
+    def on_train_end(self, logs=None):
+        if not self.written:
+            self._write()
+
+    def _write(self) -> None:
+        checkpoint, progress = self.engine.checkpoint, self.engine.progress
+        if self.best is not None:
+            checkpoint.save_best(progress, self.best)
+            self.best = None
+        checkpoint.save(progress, _values(self.state))
+        self.saved = time.perf_counter()
 
 
 def _values(variables: list) -> list[np.ndarray]:

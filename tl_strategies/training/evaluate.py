@@ -99,7 +99,7 @@ def evaluate_features(features: Features) -> dict[str, dict[str, float]]:
     depth = features.frozen_depth
     inputs = {part: part_inputs(features.images, part) for part in EVALUATED_PARTS}
     arrays = features.fetch(depth, inputs)
-    forward = make_forward(features.cut(depth)[1])
+    forward = features.forward(depth, None)
     results = {}
     for part, array in arrays.items():
         batches = run_batches(forward, array, np.arange(array.shape[0]))

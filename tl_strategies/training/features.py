@@ -38,6 +38,8 @@ class Features:
         store: where features are kept; one without a directory computes them in every epoch.
         seconds: spent on computing and finding them.
         entries: status and bytes of what is stored, by depth.
+        optimizers: by depth, what the suffix was compiled for and how its optimizer began; None
+            gives every phase a new one.
     """
 
     model: keras.Model
@@ -47,6 +49,11 @@ class Features:
     store: Store
     seconds: float = 0.0
     entries: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
+    optimizers: dict[int, tuple[str, list]] | None = None
+    _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False, repr=False)
+    _forwards: dict[tuple, Forward] = dataclasses.field(
+        default_factory=dict, init=False, repr=False
+    )
 
     @property
     def summary(self) -> dict[str, int | str]:
@@ -56,8 +63,19 @@ class Features:
         return {"status": status, "bytes": sum(size for _, size in self.entries.values())}
 
     def cut(self, depth: int) -> tuple[keras.Model | None, keras.Model]:
-        """Prefix and suffix where the first `depth` units are frozen."""
-        return cut(self.model, self._tensor(depth))
+        """Prefix and suffix where the first `depth` units are frozen; the same ones each time."""
+        if depth not in self._cuts:
+            self._cuts[depth] = cut(self.model, self._tensor(depth))
+        return self._cuts[depth]
+
+    def forward(self, start: int, end: int | None) -> Forward:
+        """From features at a depth (0: images) to those at another (None: probabilities)."""
+        if (start, end) not in self._forwards:
+            source = self.model.inputs[0] if start == 0 else self._tensor(start)
+            target = self.model.outputs[0] if end is None else self._tensor(end)
+            whole = self.cut(start)[1] if end is None else keras.Model(source, target)
+            self._forwards[start, end] = make_forward(whole)
+        return self._forwards[start, end]
 
     @property
     def frozen_depth(self) -> int:
@@ -81,7 +99,7 @@ class Features:
         keys = np.concatenate([given.keys for given in inputs.values()])
         source = joined([given.array for given in inputs.values()])
         shape = tuple(prefix.outputs[0].shape[1:])
-        forward = make_forward(prefix)
+        forward = self.forward(0, depth)
 
         def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
             bar = progress_bar(len(positions), f"features at depth {depth}")
@@ -132,7 +150,7 @@ class Features:
             what = self._what(keras.Model(self.model.inputs[0], middle))
             found = self.store.peek(what, keys, tuple(middle.shape[1:]), "float32")
             if found is not None:
-                return found, make_forward(keras.Model(middle, self._tensor(depth)))
+                return found, self.forward(shallower, depth)
         return None
 
 

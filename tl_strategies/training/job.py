@@ -12,6 +12,7 @@ from tl_strategies.data.cache import cache_directory, check_directory, check_wri
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.data.split import PARTS
+from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy, load_plugin
@@ -41,6 +42,11 @@ class Job:
     backbone: "keras.Model"
     units: list[Unit]
     plan: Plan | None
+
+    @property
+    def task(self) -> Task:
+        """The labels that are used."""
+        return task_of(self.settings, self.listing)
 
     @property
     def image_size(self) -> int:
@@ -81,6 +87,7 @@ def check(
             listing = list_of(settings)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
         raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
+    task_of(settings, listing)
     if settings.class_weight != "none" and listing.task.multilabel:
         raise UsageError(
             "--class_weight must be none where images have several labels. Received: "
@@ -97,6 +104,15 @@ def list_of(settings: Settings) -> Listing:
     """
     splits = {part: getattr(settings, f"{part}_split") for part in PARTS}
     return list_dataset(settings.dataset, splits)
+
+
+def task_of(settings: Settings, listing: Listing) -> Task:
+    """The labels of the data, or those of them that settings choose.
+
+    Raises:
+        UsageError: there are no such classes.
+    """
+    return listing.of_classes(settings.classes)[0].task if settings.classes else listing.task
 
 
 def prepare(checked: Checked) -> Job:
@@ -122,7 +138,7 @@ def prepare(checked: Checked) -> Job:
     units = find_units(backbone)
     if checked.strategy is None:
         return Job(settings, checked.directory, checked.listing, backbone, units, None)
-    task = checked.listing.task
+    task = task_of(settings, checked.listing)
     plan = checked.strategy.plan(units, task, settings.backbone, settings.epochs, settings.bn)
     if not settings.validates and not plan.phases:
         raise UsageError(
@@ -130,6 +146,18 @@ def prepare(checked: Checked) -> Job:
             f"{settings.train_on or 'vtab1k'}. Give --train_on train."
         )
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
+
+
+def planned(job: Job, settings: Settings, directory: pathlib.Path) -> Job:
+    """The job of one training among several that share data and backbone.
+
+    Raises:
+        UsageError: the strategy cannot be made.
+    """
+    strategy = create_strategy(settings.strategy, settings.n, settings.option)
+    task = task_of(settings, job.listing)
+    plan = strategy.plan(job.units, task, settings.backbone, settings.epochs, settings.bn)
+    return dataclasses.replace(job, settings=settings, directory=directory, plan=plan)
 
 
 def claim(job: Job) -> Job:

@@ -41,6 +41,7 @@ class PhaseTraining:
         self.settings = settings
         self.anchors = anchors
         self.plan = features.plan
+        self.optimizers = features.optimizers
         set_trainable(features.model, features.plan, features.units, phase)
         self.multipliers = variable_multipliers(features.model, features.plan, features.units)
         depth = phase.trainable_from - 1
@@ -60,8 +61,8 @@ class PhaseTraining:
 
     @property
     def validates(self) -> bool:
-        """Whether there are validation images."""
-        return self.inputs["validation"].images > 0
+        """Whether validation images are looked at after each epoch."""
+        return self.inputs["validation"].images > 0 and self.settings.keep == "best"
 
     def validation(self) -> tf.data.Dataset:
         """The validation images once."""
@@ -70,8 +71,15 @@ class PhaseTraining:
         )
 
     def compile(self, rate: float | keras.optimizers.schedules.LearningRateSchedule) -> None:
-        """Give the suffix a new optimizer, already built."""
-        settings = self.settings
+        """Give the suffix a new optimizer, already built, or the one that it had as it began."""
+        settings, depth = self.settings, self.phase.trainable_from - 1
+        purpose = repr(rate.get_config() if isinstance(rate, Schedule) else rate)
+        if self.optimizers and self.optimizers.get(depth, ("",))[0] == purpose:
+            for variable, value in zip(
+                self.suffix.optimizer.variables, self.optimizers[depth][1], strict=True
+            ):
+                variable.assign(value)
+            return
         optimizer = make_optimizer(
             settings.optimizer,
             rate,
@@ -94,6 +102,9 @@ class PhaseTraining:
             metric = keras.metrics.CategoricalAccuracy("accuracy")
         self.suffix.compile(optimizer, loss, metrics=[metric], auto_scale_loss=False)
         optimizer.build(self.suffix.trainable_variables)
+        if self.optimizers is not None:
+            values = [keras.ops.convert_to_numpy(v).copy() for v in optimizer.variables]
+            self.optimizers[depth] = (purpose, values)
 
     def rate(self, peak: float, before: int) -> float | Schedule:
         """The learning rate; `before` epochs of earlier phases lie behind."""

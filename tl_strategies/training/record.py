@@ -14,7 +14,7 @@ def planned_files(job: Job) -> dict[str, str]:
     """The files that are known before an image is decoded; plan.json marks a run."""
     return {
         "config.toml": to_toml(job.settings.to_config()),
-        "labels.txt": "".join(f"{name}\n" for name in job.listing.task.names),
+        "labels.txt": "".join(f"{name}\n" for name in job.task.names),
         "plan.json": job.plan.to_json(),
     }
 

@@ -24,6 +24,7 @@ from tl_strategies.training.input_range import input_range, range_text
 from tl_strategies.training.job import Job
 from tl_strategies.training.memory import keep_freed_memory
 from tl_strategies.training.record import check_same, planned_files, write_beginning
+from tl_strategies.training.settings import Settings
 from tl_strategies.training.statistics import adapt_statistics
 
 
@@ -100,25 +101,29 @@ def open_data(job: Job) -> tuple[Images, Store]:
     Raises:
         UsageError: a class has too few readable images.
     """
+    kept, store = set_up(job.settings)
+    images = load_images(
+        job.listing,
+        job.image_size,
+        job.settings.splitting,
+        kept,
+        progress_bar(len(job.listing.paths), "decoding images"),
+    )
+    return images, store
+
+
+def set_up(settings: Settings) -> tuple[Store, Store]:
+    """Set the process up for training; the stores of images and of features."""
     keep_freed_memory()
-    settings = job.settings
     if settings.deterministic:
         import tensorflow as tf
 
         tf.config.experimental.enable_op_determinism()
     if settings.cache == "off":
-        kept, store = Store(None), Store(None, in_memory=0)
-    else:
-        directory = store_directory(settings.cache_dir)
-        kept = store = Store(directory, settings.cache_limit * 1e9, settings.cache == "require")
-    images = load_images(
-        job.listing,
-        job.image_size,
-        settings.splitting,
-        kept,
-        progress_bar(len(job.listing.paths), "decoding images"),
-    )
-    return images, store
+        return Store(None), Store(None, in_memory=0)
+    directory = store_directory(settings.cache_dir)
+    store = Store(directory, settings.cache_limit * 1e9, settings.cache == "require")
+    return store, store
 
 
 def make_features(job: Job, images: Images, store: Store) -> Features:

@@ -40,6 +40,7 @@ class Settings:
     dataset: str = setting(
         "clipart", "clipart (bundled), folder:PATH, tfds:NAME, csv:FILE or npz:FILE"
     )
+    classes: tuple[str, ...] = setting((), "use the images of this class only; may be repeated")
     train_split: str | None = setting(None, "split of tfds:NAME to train on, such as train[:80%]")
     validation_split: str | None = setting(None, "split of tfds:NAME to validate on")
     test_split: str | None = setting(None, "split of tfds:NAME to test on")
@@ -100,6 +101,12 @@ class Settings:
         BN_POLICIES,
     )
     precision: str = setting("float32", "what is computed in", PRECISIONS)
+    keep: str = setting(
+        "best",
+        "weights of the epoch that is best on validation images, or of the last, without a look at "
+        "validation images before",
+        ("best", "last"),
+    )
     seed: int = setting(0, "of the split, the fresh weights and the order of images")
     split_seed: int | None = setting(None, "of the split, where it is another one")
     train_on: str | None = setting(
@@ -120,7 +127,7 @@ class Settings:
     resume: bool = setting(False, "go on with the run in --run_dir, or begin it")
 
     def __post_init__(self):
-        for name in ("option", "plugin"):
+        for name in ("option", "plugin", "classes"):
             value = getattr(self, name)
             values = (value,) if isinstance(value, str | os.PathLike) else value
             object.__setattr__(self, name, tuple(os.fspath(value) for value in values))
@@ -178,10 +185,10 @@ class Settings:
                 f"--views must come with --augment: without it all views are the same. Received: "
                 f"--views {self.views}."
             )
-        if not self.validates and (self.plateau or self.patience):
+        if (self.plateau or self.patience) and (not self.validates or self.keep == "last"):
             raise UsageError(
                 "--plateau and --patience must have validation images to look at. Received: also "
-                "--train_on train+validation or --protocol vtab1k."
+                "--train_on train+validation, --protocol vtab1k or --keep last."
             )
         splits = [self.train_split, self.validation_split, self.test_split]
         if any(splits) and not (self.train_split and self.dataset.startswith("tfds:")):
@@ -216,6 +223,7 @@ class Settings:
             folds=self.folds,
             fold=self.fold,
             file=self.split,
+            classes=self.classes,
             validation=self.validates,
             allow_leaks=self.allow_leaks,
         )

@@ -1,0 +1,141 @@
+"""A study from top to bottom: what it leaves, that it goes on, what it refuses."""
+
+import csv
+import json
+
+import pytest
+
+import tl_strategies as tl
+from tl_strategies.analysis import curve as curves
+from tl_strategies.analysis.cells import Cell
+from tl_strategies.analysis.crew import MOST_DEATHS
+from tl_strategies.analysis.settings import CurveSettings
+from tl_strategies.training.settings import Settings
+
+FEW = {"n": "1,7", "treatments": "base,AnB,BnB,AnB+"}
+
+
+def quiet(cell, result, done, count):
+    """No progress."""
+
+
+def rows_of(directory):
+    with (directory / "curve.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_what_a_study_leaves(open_study):
+    curve, job = open_study(**FEW, paper=True)
+    summary = curves.run_curve(curve, job, quiet)
+    rows = rows_of(job.directory)
+    assert len(rows) == 2 * (1 + 3 * 2)
+    assert {row["treatment"] for row in rows} == {"base", "AnB", "BnB", "AnB+"}
+    assert all(0 <= float(row["test_accuracy"]) <= 1 for row in rows)
+    assert json.loads((job.directory / "summary.json").read_text()) == json.loads(
+        json.dumps(summary)
+    )
+    for name in ("curve.png", "differences.png", "findings.txt", "config.toml"):
+        assert (job.directory / name).stat().st_size
+    assert not list(job.directory.glob("cells/*/checkpoints"))
+    assert len(list(job.directory.glob("cells/*/model.keras"))) == 2
+    assert list(job.directory.glob("events.out.tfevents.*"))
+
+
+def test_workers_give_the_same_and_nothing_runs_twice(open_study, settings, tmp_path):
+    curve, job = open_study(**FEW)
+    curves.run_curve(curve, job, quiet)
+    alone = rows_of(job.directory)
+    times = {path: path.stat().st_mtime_ns for path in job.directory.glob("cells/*/result.json")}
+    (job.directory / "cells" / "random0-BA-AnB+-n7-r0" / "result.json").unlink()
+    seen = []
+    curves.run_curve(curve, job, lambda cell, *_: seen.append(cell.name))
+    assert seen == ["random0-BA-AnB+-n7-r0"]
+    assert rows_of(job.directory) == alone
+    again = {path: path.stat().st_mtime_ns for path in job.directory.glob("cells/*/result.json")}
+    assert {path.parent.name for path in times if again[path] != times[path]} == set(seen)
+
+    with_workers = Settings(**{**settings.__dict__, "run_dir": str(tmp_path / "workers")})
+    curve = CurveSettings(splits=1, workers=2, **FEW)
+    job = curves.open_job(with_workers, curve)
+    curves.run_curve(curve, job, quiet)
+    assert rows_of(job.directory) == alone
+
+
+def test_the_paper_s_score(open_study):
+    curve, job = open_study(n="7", treatments="base", score="paper")
+    summary = curves.run_curve(curve, job, quiet)
+    assert summary["metric"] == "validation_accuracy"
+    row = next(row for row in rows_of(job.directory) if row["direction"] == "AB")
+    assert summary["means"][0]["cells"] == 2
+    assert 0 <= float(row["validation_accuracy"]) <= 1
+
+
+def test_weights_that_are_given(arrays, settings, backbone):
+    """A is what the backbone was trained on; base is the same network from scratch."""
+    given = Settings(**{**settings.__dict__, "backbone": backbone, "image_size": None})
+    curve = CurveSettings(n="2,5", splits=2)
+    job = curves.open_job(given, curve)
+    cells = curves.cells_of(curve, job, curves.halves_of(curve, job))
+    assert {cell.treatment for cell in cells} == {"base", "AnB", "AnB+", "RnB", "RnB+"}
+    assert {cell.split for cell in cells} == {"given0", "given1"}
+    curve = CurveSettings(n="2", treatments="base,AnB", splits=1)
+    summary = curves.run_curve(curve, job, quiet)
+    assert {(row["treatment"], row["n"]) for row in summary["means"]} == {("base", 0), ("AnB", 2)}
+
+
+@pytest.mark.parametrize(
+    ("own", "message"),
+    [
+        ({"class_split": "given"}, "must stand alone"),
+        ({"class_split": "random,given"}, "must stand alone"),
+        ({"class_split": "natural_manmade"}, "must come with"),
+        ({"n": "9"}, "from 0 to 7"),
+        ({"n": "conv9"}, "conv9"),
+        ({"treatments": "AnB"}, "must have base"),
+        ({"score": "best"}, "--score"),
+        ({"splits": 0}, "--splits"),
+        ({"workers": True}, "--workers"),
+    ],
+)
+def test_errors_before_any_training(open_study, own, message):
+    def whole():
+        curve, job = open_study(**own)
+        curves.cells_of(curve, job, curves.halves_of(curve, job))
+
+    with pytest.raises(tl.UsageError, match=message):
+        whole()
+
+
+def test_another_study_is_refused(open_study):
+    curve, job = open_study(n="7", treatments="base")
+    curves.run_curve(curve, job, quiet)
+    more = CurveSettings(n="6,7", treatments="base,AnB", splits=1)
+    with pytest.raises(tl.UsageError, match=r"treatments was .*the cells was 2, is 6"):
+        curves.run_curve(more, job, quiet)
+
+
+def _deadly(directory):
+    return _Deadly(directory)
+
+
+class _Deadly:
+    """A study whose cells kill their process."""
+
+    def __init__(self, directory):
+        self.directory = directory
+
+    def run(self, cell):
+        import os
+
+        with (self.directory / "tries").open("a") as file:
+            file.write(f"{cell.name}\n")
+        os._exit(9)
+
+
+def test_workers_that_keep_dying_are_given_up(tmp_path):
+    cells = [Cell("random0", "AB", "base", 0, repeat) for repeat in range(3)]
+    log = tmp_path / "log"
+    with pytest.raises(tl.UsageError, match="Workers must live"):
+        list(curves.train_in_workers(cells, set(), 1, _deadly, (tmp_path,), log))
+    assert len((tmp_path / "tries").read_text().splitlines()) == MOST_DEATHS

@@ -1,0 +1,110 @@
+"""What a study shows: differences are within splits, verdicts follow their intervals."""
+
+import numpy as np
+import pytest
+
+from tl_strategies.analysis.findings import bootstrap, find, paragraph, summarise
+from tl_strategies.analysis.published import (
+    RANDOM_HALVES,
+    published,
+    published_differences,
+)
+
+DEPTHS = range(1, 8)
+
+
+def rows_like(tables, splits=4, spread=0.05, noise=0.001):
+    """Rows whose bases differ a lot between splits, and little from what tables say."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for split in range(splits):
+        for direction in ("AB", "BA"):
+            shift = rng.normal(0, spread)
+            for treatment, values in tables.items():
+                for n, value in zip([0] if treatment == "base" else DEPTHS, values, strict=True):
+                    score = value + shift + rng.normal(0, noise)
+                    rows.append(
+                        {
+                            "split": f"random{split}",
+                            "direction": direction,
+                            "treatment": treatment,
+                            "n": n,
+                            "repeat": 0,
+                            "test_accuracy": score,
+                        }
+                    )
+    return rows
+
+
+def test_the_paper_s_numbers_show_the_paper_s_findings():
+    summary = summarise(rows_like(RANDOM_HALVES), "test_accuracy")
+    assert {f["name"]: f["verdict"] for f in summary["findings"]} == {
+        "first layers are general": "shows",
+        "fragile co-adaptation": "shows",
+        "specificity grows with depth": "shows",
+        "fine-tuning recovers": "shows",
+        "transfer and fine-tuning boost": "shows",
+    }
+    boosts = {row["n"]: row["difference"] for row in summary["boosts"] if row["over"] == "base"}
+    assert boosts == {
+        "1-7": pytest.approx(0.016, abs=0.002),
+        "3-7": pytest.approx(0.018, abs=0.002),
+        "5-7": pytest.approx(0.021, abs=0.002),
+    }
+    for row in summary["means"]:
+        assert row["cells"] == 8
+        if row["treatment"] != "base":
+            expected = RANDOM_HALVES[row["treatment"]][row["n"] - 1] - RANDOM_HALVES["base"][0]
+            assert row["difference"] == pytest.approx(expected, abs=0.002)
+            assert row["lower"] <= row["difference"] <= row["upper"]
+            assert row["upper"] - row["lower"] < 0.005 < row["standard_error"]
+
+
+def test_the_opposite_does_not_show_and_noise_is_unclear():
+    flat = {name: [0.5 + 0.03 * (name == "AnB")] * len(values) for name, values in TABLES.items()}
+    verdicts = {f["name"]: f["verdict"] for f in find_in(rows_like(flat))}
+    assert verdicts["specificity grows with depth"] == "does not show"
+    assert verdicts["first layers are general"] == "shows"
+    loud = {f["name"]: f["verdict"] for f in find_in(rows_like(TABLES, splits=2, noise=0.3))}
+    assert "unclear" in loud.values()
+
+
+TABLES = RANDOM_HALVES
+
+
+def find_in(rows):
+    return summarise(rows, "test_accuracy")["findings"]
+
+
+def test_dissimilar_tasks():
+    rows = rows_like(published("random"))
+    other = rows_like(published("natural_manmade"), splits=1)
+    rows += [{**row, "split": "natural_manmade"} for row in other]
+    found = {f["name"]: f for f in find_in(rows)}
+    gap = found["dissimilar tasks transfer worse"]
+    assert gap["verdict"] == "shows"
+    words = paragraph([gap])
+    assert words.startswith(
+        "Dissimilar tasks transfer worse: shows. AnB - base at n = 5-7 is lower"
+    )
+
+
+def test_nothing_is_found_without_its_cells():
+    assert find({}) == []
+    rows = [row for row in rows_like(TABLES) if row["treatment"] in ("base", "AnB")]
+    assert [f["name"] for f in find_in(rows)] == ["first layers are general"]
+
+
+def test_bootstrap_draws_whole_splits():
+    """Two directions of a split that agree say no more than one."""
+    one = {(f"random{i}", "AB"): value for i, value in enumerate((0.0, 1.0, 2.0, 3.0))}
+    two = one | {(split, "BA"): value for (split, _), value in one.items()}
+    assert bootstrap(one) == bootstrap(two)
+    mean, low, high = bootstrap(one)
+    assert (mean, low, high) == pytest.approx((1.5, 0.5, 2.5), abs=0.3)
+
+
+def test_published_differences_are_to_the_base_of_the_same_data():
+    differences = published_differences("random")
+    assert differences["RnB"][0] == pytest.approx(0.4917 - 0.5763)
+    assert differences["AnB+"][6] == pytest.approx(0.6465 - 0.6251)

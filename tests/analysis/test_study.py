@@ -1,0 +1,120 @@
+"""What a cell starts from and is trained on, on its weights and its images."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from tl_strategies.analysis.cells import TREATMENTS, Cell
+from tl_strategies.analysis.curve import cells_of, halves_of
+from tl_strategies.analysis.network import Networks, values_of
+from tl_strategies.analysis.study import Study, cell_directory
+from tl_strategies.backbones.surgery import unit_layers
+from tl_strategies.training.job import planned
+
+HALF = {"AB": "b", "BA": "a"}
+
+
+@pytest.fixture
+def study(open_study):
+    curve, job = open_study(n="1,3,7")
+    return Study(job, curve, halves_of(curve, job))
+
+
+def start(study, cell):
+    """The features of a cell, whose model has what it starts from."""
+    job = planned(study.job, study.settings_of(cell), cell_directory(study.job.directory, cell))
+    return study.networks.prepare(job, study._images(cell), study._weights(cell))
+
+
+def unit_values(study, values, depth):
+    """Values of the weights of one unit, by path."""
+    names = {
+        weight.path
+        for layer in unit_layers(study.job.backbone, study.job.units[depth - 1])
+        for weight in layer.weights
+    }
+    return {path: value for path, value in values.items() if path in names}
+
+
+def differs(one, other):
+    """Whether kernels differ; biases of fresh layers are equal."""
+    return [not np.array_equal(one[path], other[path]) for path in one if "kernel" in path]
+
+
+def test_weights_at_the_start_and_after_training(study):
+    bases = {d: Cell("random0", d, "base", 0, 0) for d in HALF}
+    saved = {}
+    for direction, base in bases.items():
+        study.run(base)
+        path = cell_directory(study.job.directory, base) / "model.keras"
+        saved[direction] = values_of(keras.models.load_model(path))
+    for treatment, n in (*((t, 3) for t in TREATMENTS[1:]), ("AnB", 7), ("BnB+", 1)):
+        other = saved["BA" if treatment[0] == "A" else "AB"]
+        cell = Cell("random0", "AB", treatment, n, 0)
+        features = start(study, cell)
+        begun = values_of(features.model)
+        study.run(cell)
+        ended = values_of(features.model)
+        frozen = not treatment.endswith("+")
+        for depth in range(1, 8):
+            mine, ends, base = (unit_values(study, v, depth) for v in (begun, ended, other))
+            copied = depth <= n and treatment[0] != "R"
+            assert differs(mine, base) == [not copied]
+            if copied:
+                assert all(np.array_equal(mine[path], base[path]) for path in base)
+            if frozen and depth <= n:
+                assert not any(differs(mine, ends))
+                assert all(np.array_equal(ends[path], mine[path]) for path in mine)
+            else:
+                assert differs(mine, ends) == [True]
+
+
+def test_a_cell_sees_its_own_classes_only(study):
+    halves = study.halves["random0"]
+    shown = {}
+    for direction, half in HALF.items():
+        images = study._images(Cell("random0", direction, "base", 0, 0))
+        assert images.listing.task.names == getattr(halves, half)
+        whole = study.job.listing
+        labels = dict(zip(whole.paths, whole.labels, strict=True))
+        for path, label in zip(images.listing.paths, images.listing.labels, strict=True):
+            assert whole.task.names[labels[path]] == images.listing.task.names[label]
+        shown[direction] = {*images.keys}
+        assert {*images.parts} == {"train", "validation", "test"}
+    assert not shown["AB"] & shown["BA"]
+
+
+def test_a_plan_says_what_a_cell_is(study):
+    study.run(Cell("random0", "AB", "base", 0, 0))
+    cell = Cell("random0", "AB", "BnB+", 3, 0)
+    study.run(cell)
+    plan = json.loads((cell_directory(study.job.directory, cell) / "plan.json").read_text())
+    assert [u["weights"] for u in plan["units"]] == ["pretrained"] * 3 + ["fresh"] * 4
+    assert all(u["trainable"] and u["learning_rate_multiplier"] == 1 for u in plan["units"])
+    config = (cell_directory(study.job.directory, cell) / "config.toml").read_text()
+    assert "random0-AB-base-n0-r0/model.keras" in config
+
+
+def test_a_network_that_is_used_again_changes_nothing(study):
+    """Results do not depend on what the process has trained before."""
+    for direction in HALF:
+        study.run(Cell("random0", direction, "base", 0, 0))
+    cells = [Cell("random0", "AB", t, n, 0) for t in ("AnB", "BnB", "RnB+") for n in (3, 7)]
+    used = [study.run(cell) for cell in cells]
+    for cell, result in zip(cells, used, strict=True):
+        (cell_directory(study.job.directory, cell) / "result.json").unlink()
+        study.networks = Networks(study.networks.store)
+        alone = study.run(cell)
+        names = ("validation_accuracy", "test_accuracy", "test_loss")
+        assert [alone[name] for name in names] == [result[name] for name in names]
+
+
+def test_depths(open_study):
+    curve, job = open_study(n="all")
+    cells = cells_of(curve, job, halves_of(curve, job))
+    assert sorted({cell.n for cell in cells}) == list(range(8))
+    curve, job = open_study(n="fc7,conv2,-2")
+    cells = cells_of(curve, job, halves_of(curve, job))
+    assert sorted({cell.n for cell in cells}) == [0, 2, 5, 7]

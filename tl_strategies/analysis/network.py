@@ -1,0 +1,87 @@
+"""Networks that are trained many times: of cells of one shape only the weights differ."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import keras
+import numpy as np
+from keras import layers
+
+from tl_strategies.backbones.surgery import leaves, reinitialize, unit_layers
+from tl_strategies.data.images import Images
+from tl_strategies.data.store import Store
+from tl_strategies.plans.model import head_layers
+from tl_strategies.plans.plan import Plan
+from tl_strategies.training.features import Features
+from tl_strategies.training.job import Job
+from tl_strategies.training.run import make_features
+from tl_strategies.training.statistics import adapt_statistics
+
+
+class Networks:
+    """Models by their shape, so that building and tracing are paid for once in a process.
+
+    Args:
+        store: of features.
+    """
+
+    def __init__(self, store: Store):
+        self.store = store
+        self.made: dict[tuple, Features] = {}
+
+    def prepare(self, job: Job, images: Images, weights: Mapping[str, np.ndarray]) -> Features:
+        """A model with the weights that a cell starts from, and its features.
+
+        Args:
+            job: of the cell; its seed draws the fresh weights.
+            images: of the cell.
+            weights: values by variable path, for the units that the plan says are pretrained.
+        """
+        plan = job.plan
+        shape = _shape(plan, job.backbone)
+        if shape not in self.made:
+            self.made[shape] = make_features(job, images, self.store)
+            self.made[shape].optimizers = {}
+        features = self.made[shape]
+        features.plan, features.images = plan, images
+        features.seconds, features.entries = 0.0, {}
+        start_weights(features.model, plan, job, weights)
+        adapt_statistics(features.model, plan, job.units, images, self.store, job.settings.seed)
+        return features
+
+
+def start_weights(
+    model: keras.Model, plan: Plan, job: Job, weights: Mapping[str, np.ndarray]
+) -> None:
+    """Give every layer of a model what its plan says that it starts from."""
+    keras.utils.set_random_seed(job.settings.seed)
+    for layer in head_layers(model, job.units):
+        reinitialize(layer)
+    for row, unit in zip(plan.units, job.units, strict=True):
+        for layer in unit_layers(model, unit):
+            if row.weights == "fresh":
+                reinitialize(layer)
+                continue
+            for weight in layer.weights:
+                weight.assign(weights[weight.path])
+    draw = np.random.default_rng(job.settings.seed)
+    for layer in model.layers:
+        for leaf in leaves(layer):
+            generator = getattr(leaf, "seed_generator", None)
+            if generator is not None:  # of dropout
+                generator.state.assign(np.array([draw.integers(2**31), 0], "uint32"))
+
+
+def values_of(model: keras.Model) -> dict[str, np.ndarray]:
+    """Values of a model's weights by variable path."""
+    return {weight.path: keras.ops.convert_to_numpy(weight).copy() for weight in model.weights}
+
+
+def _shape(plan: Plan, backbone: keras.Model) -> tuple:
+    """What must be equal in two plans that share a compiled model."""
+    rows = [(unit.trainable, unit.learning_rate_multiplier, unit.bn) for unit in plan.units]
+    fresh: list = []
+    if any(isinstance(layer, layers.BatchNormalization) for layer in backbone.layers):
+        fresh = [unit.weights for unit in plan.units]  # whose statistics move faster
+    phases = tuple(dataclasses.astuple(phase) for phase in plan.phases)
+    return (plan.head.labels, tuple(rows), tuple(fresh), phases)
