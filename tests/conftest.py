@@ -61,3 +61,22 @@ def photos(tmp_path):
         for i in range(14):
             draw(100 * colour + i, colour).save(root / name / f"{i:02}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def arrays(tmp_path_factory):
+    """An .npz file of images in which one corner is bright: what the label is can be learnt."""
+    rng = np.random.default_rng(0)
+    labels = np.arange(96) % 4
+    images = rng.integers(0, 150, (96, 28, 28, 3))
+    for image, label in zip(images, labels, strict=True):
+        row, column = divmod(label, 2)
+        image[14 * row : 14 * row + 14, 14 * column : 14 * column + 14] += 100
+    path = tmp_path_factory.mktemp("arrays") / "corners.npz"
+    parts = {"train": slice(0, 56), "validation": slice(56, 76), "test": slice(76, 96)}
+    np.savez(
+        path,
+        **{f"x_{part}": images[of].astype("uint8") for part, of in parts.items()},
+        **{f"y_{part}": labels[of] for part, of in parts.items()},
+    )
+    return path

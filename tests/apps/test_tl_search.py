@@ -139,7 +139,7 @@ def joined(process, tmp_path):
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
 def test_kills(arguments, fork, tmp_path):
     """Killed ten times, the search or its worker: the same in the end, nothing trained twice."""
-    arguments = [*arguments, "--epochs", "60", "--depths", "0,1,2,3"]
+    arguments = [*arguments, "--epochs", "40", "--depths", "0,1,2"]
     joined(fork([*arguments, "--in_process"], tmp_path / "whole"), tmp_path)
     directory = tmp_path / "killed"
     chance = random.Random(0)

@@ -8,7 +8,7 @@ import pytest
 from keras import layers
 
 import tl_strategies as tl
-from tl_strategies.backbones.names import backbone_names
+from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import unit_output
 from tl_strategies.backbones.zoo import load_backbone
@@ -30,7 +30,8 @@ SLOW = (
     "name",
     [
         pytest.param(name, marks=[pytest.mark.slow] if name.startswith(SLOW) else [])
-        for name in backbone_names()[1:]
+        for name in backbone_names()
+        if name not in (BUNDLED, *UNTRAINED)
     ],
 )
 def test_a_network_is_cut_and_trained(name):

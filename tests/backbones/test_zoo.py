@@ -7,13 +7,13 @@ from keras import layers
 
 import tl_strategies as tl
 from tl_strategies.backbones import efficientnet_lite0
-from tl_strategies.backbones.names import backbone_names
+from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
 from tl_strategies.backbones.zoo import _applications, load_backbone
 from tl_strategies.testing import tiny_backbone
 
 
 def test_names_are_those_of_keras():
-    assert backbone_names()[1:] == sorted(_applications())
+    assert backbone_names() == [BUNDLED, *UNTRAINED, *sorted(_applications())]
 
 
 @pytest.mark.parametrize("name", ["resnet50", "mobilenetv2", "densenet121", "efficientnetb0"])

@@ -4,8 +4,8 @@ import pytest
 from tl_strategies.search.probe import hopeless, pooled_codes, probe_depths
 from tl_strategies.search.search import open_job
 from tl_strategies.search.space import trial_settings
-from tl_strategies.search.trial import Bench, trial_job
-from tl_strategies.training.job import check
+from tl_strategies.search.trial import Bench
+from tl_strategies.training.job import check, planned
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_fine_tuning_is_probed_on_all_units_that_it_keeps(bench, monkeypatch):
     plans = {}
     for n in (1, 4, 5):
         settings = trial_settings(bench.job.settings, {"n": n}, 0)
-        plans[n] = trial_job(bench.job, settings, bench.job.directory).plan
+        plans[n] = planned(bench.job, settings, bench.job.directory).plan
     right = probe_depths(bench, plans, lambda done: None)
     assert widths == [32, 14, 8]
     assert {len(values) for values in right.values()} == {6}

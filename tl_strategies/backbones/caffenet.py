@@ -39,17 +39,17 @@ def _caffenet(image_size: int) -> keras.Model:
 
 
 def _mini(image_size: int) -> keras.Model:
-    """No grouped convolutions, which are slow on a CPU; initialised for few steps."""
+    """Neither groups nor normalization, which are slow on a CPU; Keras's own initial weights."""
     inputs = keras.Input((image_size, image_size, 3), name="image")
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
-    x = _convolution("conv1", 16, 5, padding="valid", deviation=None)(x)
-    x = _normalized(_pooled("pool1", x), "norm1")
+    x = _convolution("conv1", 16, 5, strides=2, deviation=None)(x)
+    x = _pooled("pool1", x, "same")
     x = _convolution("conv2", 32, 5, deviation=None)(x)
-    x = _normalized(_pooled("pool2", x), "norm2")
+    x = _pooled("pool2", x, "same")
     for name in ("conv3", "conv4", "conv5"):
         x = _convolution(name, 64, 3, deviation=None)(x)
-    x = layers.Flatten(name="flatten")(_pooled("pool5", x))
-    x = _connected(x, (384, 384), keras.initializers.HeNormal)
+    x = layers.Flatten(name="flatten")(_pooled("pool5", x, "same"))
+    x = _connected(x, (384, 384), keras.initializers.GlorotUniform)
     return keras.Model(inputs, x, name="caffenet_mini")
 
 
@@ -63,8 +63,8 @@ def _convolution(
     deviation: float | None = 0.01,
     bias: float = 0.0,
 ) -> layers.Conv2D:
-    """A convolution with ReLU; its kernel is Gaussian, without a deviation that of He et al."""
-    kernel = keras.initializers.RandomNormal(stddev=deviation) if deviation else "he_normal"
+    """A convolution with ReLU; its kernel is Gaussian, without a deviation Keras's default."""
+    kernel = keras.initializers.RandomNormal(stddev=deviation) if deviation else "glorot_uniform"
     return layers.Conv2D(
         filters,
         size,
@@ -78,8 +78,8 @@ def _convolution(
     )
 
 
-def _pooled(name: str, x: keras.KerasTensor) -> keras.KerasTensor:
-    return layers.MaxPooling2D(3, 2, name=name)(x)
+def _pooled(name: str, x: keras.KerasTensor, padding: str = "valid") -> keras.KerasTensor:
+    return layers.MaxPooling2D(3, 2, padding, name=name)(x)
 
 
 def _connected(

@@ -7,7 +7,7 @@ import keras_tuner
 from keras_tuner.engine.trial import Trial
 
 from tl_strategies.search.results import Point, visible
-from tl_strategies.tracking.figures import DepthScore, depth_figure, figure_pixels, save_figure
+from tl_strategies.tracking.figures import DepthScore, depth_figure, save_figure
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.job import Job
 
@@ -50,9 +50,9 @@ def draw(job: Job, summary: dict[str, Any], space: keras_tuner.HyperParameters) 
     figure = depth_figure(
         scores, summary["units"], summary["chosen"]["n"], title, summary["metric"]
     )
-    save_figure(figure, job.directory / "depth_curve.png")
+    pixels = save_figure(figure, job.directory / "depth_curve.png")
     tracker = Tracker(job.directory)
-    tracker.write_image("depth curve", figure_pixels(figure))
+    tracker.write_image("depth curve", pixels)
     tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}), summary["metric"])
     tracker.flush()
 

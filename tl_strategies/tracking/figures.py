@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+from PIL import Image
 
 MOST_NAMES = 60  # labels that can still be read side by side
 
@@ -79,15 +80,19 @@ def sheet_figure(
         columns: images side by side.
     """
     rows = max(1, -(-len(images) // columns))
-    figure = Figure(figsize=(1.7 * columns, 2.1 * rows + 0.4), dpi=110, layout="constrained")
-    grid = figure.subplots(rows, columns, squeeze=False).ravel()
-    for axes in grid:
-        axes.set_axis_off()
-    for axes, image, caption in zip(grid, images, captions, strict=False):
-        axes.imshow(image)
+    figure = Figure(figsize=(1.7 * columns, 2.1 * rows + 0.4), dpi=110)
+    axes = figure.add_axes((0, 0, 1, 1))  # one for all: each of its own would take a second to draw
+    axes.set_axis_off()
+    width, height = figure.get_size_inches()
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.text(width / 2, 0.22, title, ha="center", va="center", fontsize=10)
+    for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        left, top = 1.7 * (i % columns), 0.4 + 2.1 * (i // columns)
+        axes.imshow(image, extent=(left + 0.06, left + 1.64, top + 2.04, top + 0.46), aspect="auto")
         lines = [line if len(line) <= 24 else f"{line[:23]}…" for line in caption.split("\n")]
-        axes.set_title("\n".join(lines), fontsize=8, parse_math=False)
-    figure.suptitle(title, fontsize=10)
+        options = {"ha": "center", "va": "bottom", "fontsize": 8, "parse_math": False}
+        axes.text(left + 0.85, top + 0.42, "\n".join(lines), **options)
+    axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
 
 
@@ -113,12 +118,14 @@ def figure_pixels(figure: Figure) -> np.ndarray:
     return np.asarray(canvas.buffer_rgba())
 
 
-def save_figure(figure: Figure, path: pathlib.Path) -> None:
-    """Write a figure as PNG, whole or not at all."""
+def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
+    """Write a figure as PNG, whole or not at all; returns its pixels, as `figure_pixels` does."""
     from tl_strategies.data.cache import written_aside
 
+    pixels = figure_pixels(figure)
     with written_aside(path) as aside:
-        figure.savefig(aside, format="png")
+        Image.fromarray(pixels).convert("RGB").save(aside, format="png")
+    return pixels
 
 
 @dataclasses.dataclass(frozen=True)

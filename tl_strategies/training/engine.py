@@ -22,7 +22,7 @@ from tl_strategies.training.phase import PhaseTraining
 from tl_strategies.training.range_test import STEPS, range_test
 from tl_strategies.training.settings import Settings
 
-BETWEEN = 2  # seconds of training that a kill may cost, where epochs are shorter
+BETWEEN = 0.5  # seconds of training that a kill may cost, where epochs are shorter
 
 
 @dataclasses.dataclass

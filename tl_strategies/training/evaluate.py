@@ -16,7 +16,6 @@ from tl_strategies.data.images import Images
 from tl_strategies.data.task import Task
 from tl_strategies.tracking.figures import (
     confusion_figure,
-    figure_pixels,
     reliability_figure,
     save_figure,
     sheet_figure,
@@ -53,8 +52,8 @@ def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) ->
     results = {part: score(values, labels[part]) for part, values in predictions.items()}
     write_scores(tracker, results)
     for name, figure in _figures(images, predictions["test"], labels["test"], results["test"]):
-        save_figure(figure, directory / f"{name.replace(' ', '_')}.png")
-        tracker.write_image(f"{name}, test", figure_pixels(figure))
+        pixels = save_figure(figure, directory / f"{name.replace(' ', '_')}.png")
+        tracker.write_image(f"{name}, test", pixels)
     tracker.flush()
     classes = score_classes(predictions["test"], labels["test"], listing.task.names)
     return {**results, "classes": classes, "seconds": time.perf_counter() - start}

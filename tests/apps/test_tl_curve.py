@@ -1,0 +1,150 @@
+"""tl-curve as a user types it: a small study, Ctrl-C, kills, what is answered to mistakes."""
+
+import csv
+import multiprocessing
+import os
+import pathlib
+import random
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tl_apps import tl_curve
+
+COMMAND = [str(pathlib.Path(sys.executable).with_name("tl-curve"))]
+KILLS = 10
+
+
+@pytest.fixture
+def arguments(arrays, tmp_path):
+    return [
+        *("--backbone", "caffenet_mini", "--dataset", f"npz:{arrays}", "--splits", "1"),
+        *("--batch_size", "8", "--optimizer", "sgd", "--learning_rate", "0.01"),
+        *("--cache_dir", str(tmp_path / "cache")),
+    ]
+
+
+def rows_of(directory):
+    with (directory / "curve.csv").open() as lines:
+        rows = list(csv.DictReader(lines))
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
+
+
+def test_a_study_with_workers(arguments, tmp_path):
+    run = tmp_path / "study"
+    command = [*COMMAND, *arguments, "--epochs", "1", "--n", "7", "--treatments", "base,AnB,BnB"]
+    command += ["--workers", "2", "--paper", "--run_dir", str(run)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "[6/6]" in result.stdout
+    assert "random: mean test accuracy, %; base" in result.stdout
+    assert "Specificity grows with depth: " in result.stdout
+    assert len(rows_of(run)) == 6
+    config = run / "config.toml"
+    again = subprocess.run(
+        [*COMMAND, "--config", str(config), "--run_dir", str(tmp_path / "again")],
+        capture_output=True,
+        text=True,
+    )
+    assert again.returncode == 0, again.stderr
+    assert rows_of(tmp_path / "again") == rows_of(run)
+
+
+def test_ctrl_c_says_how_to_go_on(arguments, tmp_path):
+    run = tmp_path / "my study"
+    flags = ["--epochs", "2000", "--n", "7", "--workers", "2", "--run_dir", str(run)]
+    process = subprocess.Popen(
+        [*COMMAND, *arguments, *flags],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while not list(run.glob("cells/*/checkpoints/last.npz")):
+        assert process.poll() is None
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    error = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, error
+    assert "Traceback" not in error
+    how = shlex.split(re.search("go on with: (.*)", error).group(1))
+    assert how == ["tl-curve", "--config", str(run / "config.toml"), "--run_dir", str(run)]
+
+
+def _study(arguments, log):
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+    with pathlib.Path(log).open("ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    raise SystemExit(tl_curve.main(arguments))
+
+
+def test_kills(arguments, tmp_path):
+    """Killed ten times at random moments, it ends as one that was left alone."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tl_strategies.analysis.curve", "tl_apps.tl_curve"])
+    arguments += ["--epochs", "20", "--n", "1,7", "--treatments", "base,AnB,BnB+"]
+    log = str(tmp_path / "log")
+
+    def start(directory):
+        whole = [*arguments, "--run_dir", str(directory)]
+        process = context.Process(target=_study, args=(whole, log))
+        process.start()
+        return process
+
+    def ends(process):
+        process.join(300)
+        assert process.exitcode == 0, pathlib.Path(log).read_text()
+
+    began = time.monotonic()
+    ends(start(tmp_path / "whole"))
+    length = time.monotonic() - began
+    chance = random.Random(0)
+    written = {}
+    for _ in range(KILLS):
+        process = start(tmp_path / "killed")
+        process.join(chance.uniform(0.05, 0.4) * length)
+        process.kill()
+        process.join()
+        for result in tmp_path.glob("killed/cells/*/result.json"):
+            written.setdefault(result, result.stat().st_mtime_ns)
+    ends(start(tmp_path / "killed"))
+    assert written
+    assert all(result.stat().st_mtime_ns == moment for result, moment in written.items())
+    assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
+
+
+def test_help_needs_no_keras():
+    code = (
+        "import sys; from tl_apps.tl_curve import main; main(['--help']);"
+        "assert not {'keras', 'tensorflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "--class_split" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--treatments", "base,AnC"], "Did you mean"),
+        (["--n", "9"], "from 0 to 7"),
+        (["--class_split", "given"], "must stand alone"),
+        (["--splits", "0"], "--splits must be a whole number of at least 1"),
+        (["--class_split", "natural_manmade"], "must come with the 1000 classes"),
+        (["--backbone", "caffenet_mini", "--image_size", "20"], "at least 28"),
+        (["--dataset", "clipat"], "Did you mean 'clipart'"),
+        (["--strategy", "partial"], "strategy"),
+    ],
+)
+def test_what_a_user_gets_wrong(arguments, tmp_path, capsys, flags, message):
+    assert tl_curve.main([*arguments, *flags, "--run_dir", str(tmp_path / "study")]) == 2
+    error = capsys.readouterr().err
+    assert message in error
+    assert "Traceback" not in error
+    assert not list(tmp_path.glob("study/cells"))
