@@ -1,6 +1,7 @@
 """The cells of a study, trained in this process or side by side in several."""
 
 import concurrent.futures
+import importlib
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -52,10 +53,12 @@ def train_in_workers(
     Raises:
         UsageError: a worker cannot work, for a reason that it gives, or workers keep dying.
     """
+    # Unpickling the function itself would import TensorFlow, which prints, before there is a log.
+    place = (open_study.__module__, open_study.__name__)
     waiting, done, deaths = list(cells), set(done), 0
     while waiting:
         try:
-            for cell, result in _with_pool(waiting, done, count, (open_study, arguments, log)):
+            for cell, result in _with_pool(waiting, done, count, (place, arguments, log)):
                 waiting.remove(cell)
                 done.add(cell)
                 deaths = 0
@@ -98,7 +101,7 @@ def _with_pool(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(count: int, open_study: Callable, arguments: tuple, log: pathlib.Path) -> None:
+def _begin(count: int, place: tuple[str, str], arguments: tuple, log: pathlib.Path) -> None:
     """In a worker: print to the log, end with the parent, share the processor, open the study."""
     global _study
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
@@ -112,7 +115,7 @@ def _begin(count: int, open_study: Callable, arguments: tuple, log: pathlib.Path
     threads = max(1, (os.cpu_count() or 1) // count)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    _study = open_study(*arguments)
+    _study = getattr(importlib.import_module(place[0]), place[1])(*arguments)
 
 
 def _end_with(sentinel: int) -> None:
