@@ -138,6 +138,8 @@ def test_pictures_of_many_sizes_fill_one_sheet():
     figure = sheet_figure(
         images, [f"a caption that is too long {i}\nand $x$" for i in range(13)], "t"
     )
-    titles = [axes.get_title() for axes in figure.axes]
-    assert sum(bool(title) for title in titles) == 13
-    assert max(len(line) for title in titles for line in title.split("\n")) <= 24
+    (axes,) = figure.axes
+    title, *captions = [text.get_text() for text in axes.texts]
+    assert title == "t"
+    assert len(captions) == len(axes.images) == 13
+    assert max(len(line) for caption in captions for line in caption.split("\n")) <= 24

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import json
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -92,11 +93,10 @@ def _run(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
     about = _about(job, halves)
     results: dict[Cell, dict[str, Any]] = {}
     left = []
-    opened = None
     for cell in cells:
-        if (cell_directory(job.directory, cell) / RESULT).is_file():
-            opened = opened or Study(job, curve, halves)
-            results[cell] = opened.run(cell)
+        result = cell_directory(job.directory, cell) / RESULT
+        if result.is_file():
+            results[cell] = json.loads(result.read_text())
         else:
             left.append(cell)
     for result in _train(curve, job, halves, left, set(results)):
