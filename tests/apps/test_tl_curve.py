@@ -1,13 +1,10 @@
 """tl-curve as a user types it: a small study, Ctrl-C, kills, what is answered to mistakes."""
 
 import csv
-import multiprocessing
-import os
 import pathlib
 import random
 import re
 import shlex
-import signal
 import subprocess
 import sys
 import time
@@ -56,77 +53,40 @@ def test_a_study_with_workers(arguments, tmp_path):
     assert rows_of(tmp_path / "again") == rows_of(run)
 
 
-def test_ctrl_c_says_how_to_go_on(arguments, tmp_path):
+def test_ctrl_c_says_how_to_go_on(arguments, fork, tmp_path):
     run = tmp_path / "my study"
-    flags = ["--epochs", "2000", "--n", "7", "--workers", "2", "--run_dir", str(run)]
-    process = subprocess.Popen(
-        [*COMMAND, *arguments, *flags],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    flags = ["--epochs", "2000", "--n", "7", "--workers", "2", "--run_dir", run]
+    study = fork("tl_curve", [*arguments, *flags])
     while not list(run.glob("cells/*/checkpoints/last.npz")):
-        assert process.poll() is None
+        assert study.alive
         time.sleep(0.1)
-    process.send_signal(signal.SIGINT)
-    error = process.communicate(timeout=60)[1]
-    assert process.returncode == 130, error
-    assert "Traceback" not in error
-    how = shlex.split(re.search("go on with: (.*)", error).group(1))
+    study.interrupt()
+    how = shlex.split(re.search("go on with: (.*)", study.ends(130)).group(1))
     assert how == ["tl-curve", "--config", str(run / "config.toml"), "--run_dir", str(run)]
 
 
-def _study(arguments, log):
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    with pathlib.Path(log).open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-    raise SystemExit(tl_curve.main(arguments))
-
-
-def test_kills(arguments, tmp_path):
+def test_kills(arguments, fork, tmp_path):
     """Killed ten times at random moments, it ends as one that was left alone."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tl_strategies.analysis.curve", "tl_apps.tl_curve"])
     arguments += ["--epochs", "20", "--n", "1,7", "--treatments", "base,AnB,BnB+"]
-    log = str(tmp_path / "log")
 
     def start(directory):
-        whole = [*arguments, "--run_dir", str(directory)]
-        process = context.Process(target=_study, args=(whole, log))
-        process.start()
-        return process
-
-    def ends(process):
-        process.join(300)
-        assert process.exitcode == 0, pathlib.Path(log).read_text()
+        return fork("tl_curve", [*arguments, "--run_dir", directory])
 
     began = time.monotonic()
-    ends(start(tmp_path / "whole"))
+    start(tmp_path / "whole").ends()
     length = time.monotonic() - began
     chance = random.Random(0)
     written = {}
     for _ in range(KILLS):
-        process = start(tmp_path / "killed")
-        process.join(chance.uniform(0.05, 0.4) * length)
-        process.kill()
-        process.join()
+        study = start(tmp_path / "killed")
+        study.process.join(chance.uniform(0.05, 0.4) * length)
+        study.kill()
         for result in tmp_path.glob("killed/cells/*/result.json"):
             written.setdefault(result, result.stat().st_mtime_ns)
-    ends(start(tmp_path / "killed"))
+    start(tmp_path / "killed").ends()
     assert written
     assert all(result.stat().st_mtime_ns == moment for result, moment in written.items())
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
-
-
-def test_help_needs_no_keras():
-    code = (
-        "import sys; from tl_apps.tl_curve import main; main(['--help']);"
-        "assert not {'keras', 'tensorflow', 'sklearn', 'matplotlib'} & set(sys.modules)"
-    )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert "--class_split" in result.stdout
 
 
 @pytest.mark.parametrize(
