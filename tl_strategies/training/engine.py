@@ -34,7 +34,7 @@ class Engine:
         settings: of the run.
         checkpoint: of the run.
         tracker: gets every epoch's metrics.
-        verbose: whether `fit` prints its epochs.
+        verbose: whether `fit` prints its steps and epochs; if not, it may take several at once.
         stop_after: epochs to stop after; phases of several end whole. None for the plan's end.
         progress: how far the run has come.
         earlier: seconds of fitting before the run was resumed.
@@ -107,7 +107,8 @@ class Engine:
             progress.learning_rate = settings.learning_rate
             if settings.learning_rate == "auto":
                 progress.learning_rate = self._find_rate(training)
-        training.compile(training.rate(progress.learning_rate, before))
+        at_once = 1 if self.verbose else training.steps_at_once
+        training.compile(training.rate(progress.learning_rate, before), at_once)
         suffix = training.suffix
         if self.optimizer is not None:
             carry_state(self.optimizer, suffix.optimizer)
