@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from tl_strategies.analysis.findings import bootstrap, find, paragraph, summarise
+from tl_strategies.analysis.differences import bootstrap
+from tl_strategies.analysis.findings import find, paragraph, summarise
 from tl_strategies.analysis.published import (
     RANDOM_HALVES,
     published,
@@ -67,6 +68,14 @@ def test_the_opposite_does_not_show_and_noise_is_unclear():
     assert verdicts["first layers are general"] == "shows"
     loud = {f["name"]: f["verdict"] for f in find_in(rows_like(TABLES, splits=2, noise=0.3))}
     assert "unclear" in loud.values()
+
+
+@pytest.mark.parametrize(("score", "verdict"), [(0.55, "does not show"), (0.4, "shows")])
+def test_random_features_are_held_against_the_lowest_of_all_others(score, verdict):
+    tables = {"base": [0.6], "AnB": [0.5] * 7, "BnB": [0.6] * 7, "RnB": [score] * 7}
+    found = {f["name"]: f for f in find_in(rows_like(tables))}["random features are the worst"]
+    assert found["verdict"] == verdict
+    assert found["difference"] == pytest.approx(score - 0.5, abs=0.002)
 
 
 TABLES = RANDOM_HALVES

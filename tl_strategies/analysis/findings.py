@@ -1,22 +1,19 @@
-"""What a study shows: means, differences to the base, the paper's findings with their intervals.
-
-Differences are taken within a split, its direction and a repeat, since bases of different splits
-differ by more than most treatments do. Intervals are percentiles of bootstrap means over splits.
-"""
+"""What a study shows: means, differences to the base, and the paper's findings in words."""
 
 import statistics
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
+from tl_strategies.analysis.differences import (
+    LEVEL,
+    Compare,
+    Groups,
+    Row,
+    by_network,
+    interval_fields,
+)
 
-RESAMPLES = 10_000
-LEVEL = 95  # percent
 MARGIN = 0.01  # below which a loss counts as none
-
-Row = dict[str, Any]
-Interval = tuple[float, float, float]  # mean, lower, upper end
 
 
 def summarise(rows: Sequence[Row], metric: str) -> dict[str, Any]:
@@ -26,7 +23,7 @@ def summarise(rows: Sequence[Row], metric: str) -> dict[str, Any]:
         rows: of curve.csv.
         metric: the column that is compared.
     """
-    groups = _by_network(rows, metric)
+    groups = by_network(rows, metric)
     table = [
         {
             "kind": kind,
@@ -35,7 +32,7 @@ def summarise(rows: Sequence[Row], metric: str) -> dict[str, Any]:
             "mean": statistics.fmean(values.values()),
             "standard_error": _standard_error(list(values.values())),
             "cells": len(values),
-            **_interval_fields(_differences(groups, kind, (treatment, n), ("base", 0))),
+            **interval_fields(_differences(groups, kind, (treatment, n), ("base", 0))),
         }
         for (kind, treatment, n), values in sorted(groups.items())
     ]
@@ -48,7 +45,7 @@ def summarise(rows: Sequence[Row], metric: str) -> dict[str, Any]:
     }
 
 
-def find(groups: dict) -> list[dict[str, Any]]:
+def find(groups: Groups) -> list[dict[str, Any]]:
     """The paper's findings: what was compared, by how much it differs, and whether it shows.
 
     A verdict is "unclear" where the interval allows for both.
@@ -62,7 +59,7 @@ def find(groups: dict) -> list[dict[str, Any]]:
     deep = [n for n in depths if n > last * 0.65]
     found = []
     for kind in kinds:
-        of = _Compare(groups, kind)
+        of = Compare(groups, kind)
         for name, text, difference, judge in (
             (
                 "first layers are general",
@@ -100,6 +97,12 @@ def find(groups: dict) -> list[dict[str, Any]]:
                 of.less(("RnB", deep), ("AnB", deep)),
                 _below,
             ),
+            (
+                "random features are the worst",
+                f"RnB at {_depths(deep)} is below the lowest of all others",
+                of.less_lowest("RnB", deep),
+                _below,
+            ),
         ):
             if difference is not None:
                 found.append(_finding(name, text, kind, difference, judge))
@@ -132,71 +135,15 @@ def paragraph(findings: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def bootstrap(values: dict[tuple, float], seed: int = 0) -> Interval:
-    """Mean of values and the percentile interval of it when whole splits are drawn again.
-
-    Args:
-        values: by a tuple that begins with the name of the split.
-        seed: of the draws.
-    """
-    by_split = defaultdict(list)
-    for key, value in values.items():
-        by_split[key[0]].append(value)
-    clusters = [np.array(of) for of in by_split.values()]
-    mean = float(np.mean(np.concatenate(clusters)))
-    if len(clusters) == 1:  # nothing but repeats and directions to draw from
-        clusters = [np.array([value]) for value in clusters[0]]
-    drawn = np.random.default_rng(seed).integers(len(clusters), size=(RESAMPLES, len(clusters)))
-    sums, sizes = (np.array([f(of) for of in clusters]) for f in (np.sum, np.size))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return mean, float(low), float(high)
-
-
-def kind_of(split: str) -> str:
-    """What a split is one of: "random" of "random3"."""
-    return split.rstrip("0123456789")
-
-
-def _by_network(rows: Sequence[Row], metric: str) -> dict[tuple, dict[tuple, float]]:
-    """Scores by (kind, treatment, n), then by (split, direction, repeat)."""
-    groups: dict[tuple, dict[tuple, float]] = defaultdict(dict)
-    for row in rows:
-        network = (kind_of(row["split"]), row["treatment"], row["n"])
-        groups[network][row["split"], row["direction"], row["repeat"]] = row[metric]
-    return dict(groups)
-
-
-class _Compare:
-    """Paired differences within a kind of split."""
-
-    def __init__(self, groups: dict, kind: str):
-        self.groups = groups
-        self.kind = kind
-
-    def less(
-        self, one: tuple[str, Sequence[int]], other: tuple[str, Sequence[int]]
-    ) -> dict[tuple, float] | None:
-        """One treatment less another at some depths, each the mean over them; by place."""
-        one, other = (self._means(*side) for side in (one, other))
-        return {key: one[key] - other[key] for key in one if key in other} or None
-
-    def _means(self, treatment: str, depths: Sequence[int]) -> dict[tuple, float]:
-        """Means over depths, of the places that have all of them."""
-        groups = [self.groups.get((self.kind, treatment, n), {}) for n in depths]
-        places = set.intersection(*map(set, groups)) if groups else set()
-        return {key: statistics.fmean(of[key] for of in groups) for key in sorted(places)}
-
-
-def _differences(groups: dict, kind: str, one: tuple[str, int], other: tuple[str, int]):
-    of = _Compare(groups, kind)
+def _differences(groups: Groups, kind: str, one: tuple[str, int], other: tuple[str, int]):
+    of = Compare(groups, kind)
     return of.less((one[0], [one[1]]), (other[0], [other[1]]))
 
 
-def _gap(groups: dict, depths: Sequence[int]) -> dict[tuple, float] | None:
+def _gap(groups: Groups, depths: Sequence[int]) -> dict[tuple, float] | None:
     """What AnB loses to base between natural and man-made, less its mean loss between halves."""
     one, other = (
-        _Compare(groups, kind).less(("AnB", depths), ("base", [0]))
+        Compare(groups, kind).less(("AnB", depths), ("base", [0]))
         for kind in ("natural_manmade", "random")
     )
     if not one or not other:
@@ -205,15 +152,15 @@ def _gap(groups: dict, depths: Sequence[int]) -> dict[tuple, float] | None:
     return {key: mean - value for key, value in other.items()}
 
 
-def _boosts(groups: dict, kind: str) -> list[dict[str, Any]]:
+def _boosts(groups: Groups, kind: str) -> list[dict[str, Any]]:
     """What AnB+ gains over base and over BnB+, over the depths from several on (the paper's)."""
     depths = sorted({n for k, treatment, n in groups if k == kind and treatment == "AnB+"})
-    of = _Compare(groups, kind)
+    of = Compare(groups, kind)
     rows = []
     for first in sorted({depths[0], *(n for n in depths if n in (3, 5))} if depths else ()):
         chosen = [n for n in depths if n >= first]
         for other, at in (("base", [0]), ("BnB+", chosen)):
-            fields = _interval_fields(of.less(("AnB+", chosen), (other, at)))
+            fields = interval_fields(of.less(("AnB+", chosen), (other, at)))
             if fields:
                 rows.append({"kind": kind, "over": other, "n": f"{first}-{depths[-1]}", **fields})
     return rows
@@ -226,7 +173,7 @@ def _finding(
     differences: dict[tuple, float],
     judge: Callable[[float, float], str],
 ) -> dict[str, Any]:
-    fields = _interval_fields(differences)
+    fields = interval_fields(differences)
     verdict = judge(fields["lower"], fields["upper"])
     return {"name": name, "kind": kind, "compared": compared, **fields, "verdict": verdict}
 
@@ -241,13 +188,6 @@ def _above(low: float, high: float) -> str:
 
 def _not_below(low: float, high: float) -> str:
     return "shows" if low > -MARGIN else "does not show" if high < 0 else "unclear"
-
-
-def _interval_fields(differences: dict[tuple, float] | None) -> dict[str, float]:
-    if not differences:
-        return {}
-    mean, low, high = bootstrap(differences)
-    return {"difference": mean, "lower": low, "upper": high}
 
 
 def _standard_error(values: list[float]) -> float:

@@ -7,7 +7,8 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_strategies.analysis.findings import kind_of, paragraph, summarise
+from tl_strategies.analysis.differences import kind_of
+from tl_strategies.analysis.findings import paragraph, summarise
 from tl_strategies.analysis.published import published, published_differences
 from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.data.cache import write_text
