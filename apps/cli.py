@@ -16,7 +16,7 @@ from typing import Any
 from absl import flags
 
 from tl_strategies import configs
-from tl_strategies.errors import UsageError, unknown
+from tl_strategies.errors import FULL_DISK, UsageError, unknown
 
 PRESETS = pathlib.Path(next(iter(configs.__path__)))
 KINDS = {
@@ -101,8 +101,8 @@ def run_command(
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 141
-    except KeyboardInterrupt:
-        print(f"\n{name}: stopped", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"\n{name}: stopped{error}", file=sys.stderr)
         return 130
 
 
@@ -180,6 +180,30 @@ def _help(name: str, doc: str, schema: list[Flag]) -> str:
 def quoted(path: pathlib.Path) -> str:
     """The path as a shell takes it."""
     return shlex.quote(str(path))
+
+
+@contextlib.contextmanager
+def long_work(directory: pathlib.Path, go_on: Callable[[pathlib.Path], str]) -> Iterator[None]:
+    """Say, where work is stopped or the disk is full, how to go on with it.
+
+    Args:
+        directory: where the work is written.
+        go_on: gives the end of the sentence that says so, from the directory.
+
+    Raises:
+        UsageError: the disk is full.
+    """
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt(go_on(directory)) from error
+    except OSError as error:
+        if error.errno not in FULL_DISK:
+            raise
+        raise UsageError(
+            f"--run_dir must have space. Received: {directory}: {error.strerror}. What was done is "
+            f"kept{go_on(directory)}"
+        ) from error
 
 
 def import_source(dataset: str) -> None:

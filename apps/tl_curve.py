@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, quiet_import, quoted, run_command
+from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, quoted, run_command
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
-from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.training.settings import Settings
 
 FLAGS = [
@@ -34,18 +33,8 @@ def _run(values: dict[str, Any]) -> int | None:
 
     job = open_job(settings, curve)
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
-    try:
+    with long_work(job.directory, _go_on):
         summary = run_curve(curve, job, _progress())
-    except KeyboardInterrupt:
-        print(f"\ntl-curve: stopped{_go_on(job.directory)}", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise UsageError(
-            f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "
-            f"done is kept{_go_on(job.directory)}"
-        ) from error
     print(table(summary, job.directory))
     return None
 

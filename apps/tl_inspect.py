@@ -57,8 +57,8 @@ def _run(values: dict[str, Any]) -> None:
     with quiet_import():
         from tl_strategies.backbones.units import coarse_units, find_units
         from tl_strategies.backbones.zoo import load_backbone
-    names = ("backbone", "weights", "image_size", "keep_top")
-    model = load_backbone(**{"name" if n == "backbone" else n: values[n] for n in names})
+    others = {name: values[name] for name in ("weights", "image_size", "keep_top")}
+    model = load_backbone(values["backbone"], **others)
     units = find_units(model)
     coarse = coarse_units(model, units)
     note = ""

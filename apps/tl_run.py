@@ -3,12 +3,11 @@
 import dataclasses
 import os
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, quiet_import, quoted, run_command
-from tl_strategies.errors import FULL_DISK, UsageError
+from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, quoted, run_command
+from tl_strategies.errors import UsageError
 from tl_strategies.strategies import strategies
 from tl_strategies.training.settings import Settings
 
@@ -69,18 +68,8 @@ def _run(values: dict[str, Any]) -> int | None:
         from tl_strategies.training.run import run
     job = claim(job)
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
-    try:
+    with long_work(job.directory, _go_on):
         result = _run_best(job) if searches else run_folds(job) if folds else run(job)
-    except KeyboardInterrupt:
-        print(f"\ntl-run: stopped{_go_on(job.directory)}", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise UsageError(
-            f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "
-            f"done is kept{_go_on(job.directory)}"
-        ) from error
     print(summary(result))
     return None
 

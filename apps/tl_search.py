@@ -2,12 +2,11 @@
 
 import dataclasses
 import pathlib
-import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, quiet_import, quoted, run_command
-from tl_strategies.errors import FULL_DISK, UsageError
+from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, quoted, run_command
+from tl_strategies.errors import UsageError
 from tl_strategies.search.settings import TRIAL_SETTINGS, SearchSettings
 from tl_strategies.training.settings import Settings
 
@@ -43,19 +42,9 @@ def _run(values: dict[str, Any]) -> int | None:
         work(search_settings, job)
         return None
     print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
-    try:
+    with long_work(job.directory, _go_on):
         found = run_search(search_settings, job)
         best = finish(found, job.directory / "best")
-    except KeyboardInterrupt:
-        print(f"\ntl-search: stopped{_go_on(job.directory)}", file=sys.stderr)
-        return 130
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise UsageError(
-            f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "
-            f"done is kept{_go_on(job.directory)}"
-        ) from error
     print(summary(found.summary, job.directory, best.metrics))
     return None
 
