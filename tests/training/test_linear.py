@@ -35,6 +35,23 @@ def test_separable_codes_are_separated(classifier, labels):
     assert np.mean((codes @ kernel + bias).argmax(axis=1) == expected) > 0.95
 
 
+@pytest.mark.parametrize("classifier", ["linear_svm", "logistic_regression"])
+def test_a_label_that_all_images_have_or_none(classifier):
+    """Its score is the same for all; the label between is learnt."""
+    codes, chosen = clusters(60, 2, 0)
+    labels = np.stack([chosen == 0, np.ones(60), np.zeros(60)], axis=1).astype(bool)
+    parts = ("train", "validation")
+    kernel, bias, _ = fit_linear(
+        *(classifier, dict.fromkeys(parts, codes), dict.fromkeys(parts, labels)),
+        *(np.ones(60), 0, lambda done: None),
+    )
+    scores = codes @ kernel + bias
+    np.testing.assert_array_equal(scores[:, 0] > 0, chosen == 0)
+    assert (scores[:, 1] > 0).all()
+    assert (scores[:, 2] < 0).all()
+    assert np.ptp(scores[:, 1:], axis=0).max() == 0
+
+
 def test_the_temperature_has_the_lowest_loss():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 3, 200)

@@ -71,10 +71,13 @@ class Features:
     def forward(self, start: int, end: int | None) -> Forward:
         """From features at a depth (0: images) to those at another (None: probabilities)."""
         if (start, end) not in self._forwards:
-            source = self.model.inputs[0] if start == 0 else self._tensor(start)
-            target = self.model.outputs[0] if end is None else self._tensor(end)
-            whole = self.cut(start)[1] if end is None else keras.Model(source, target)
-            self._forwards[start, end] = make_forward(whole)
+            if end is None:
+                stretch = self.cut(start)[1]
+            elif start == 0:
+                stretch = self.cut(end)[0]
+            else:
+                stretch = keras.Model(self._tensor(start), self._tensor(end))
+            self._forwards[start, end] = make_forward(stretch)
         return self._forwards[start, end]
 
     @property

@@ -58,9 +58,7 @@ def _fit(classifier: str, codes, labels, weights, penalty: float, seed: int):
     from sklearn.svm import LinearSVC
 
     if labels.ndim == 2:
-        columns = [
-            _fit(classifier, codes, of, weights, penalty, seed) for of in labels.T.astype(int)
-        ]
+        columns = [_fit_one(classifier, codes, of, weights, penalty, seed) for of in labels.T]
         return (
             np.stack([part[..., -1] for part in parts], -1) for parts in zip(*columns, strict=True)
         )
@@ -73,6 +71,14 @@ def _fit(classifier: str, codes, labels, weights, penalty: float, seed: int):
     if kernel.shape[1] == 1:  # two labels: one score, for the second
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
     return kernel.astype("float32"), bias.astype("float32")
+
+
+def _fit_one(classifier: str, codes, present, weights, penalty: float, seed: int):
+    """One label against the rest; where all images have it, or none, its score is constant."""
+    if present.all() or not present.any():
+        sign = 1 if present.all() else -1
+        return np.zeros((codes.shape[1], 1), "float32"), np.full(1, sign, "float32")
+    return _fit(classifier, codes, present.astype(int), weights, penalty, seed)
 
 
 def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:
