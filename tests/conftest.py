@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.forked import Command, prepare
+
 # A shell has commands that it starts in the background ignore Ctrl-C, and all their children too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -30,6 +32,22 @@ def _own_strategies(monkeypatch):
     from tl_strategies.strategies import registry
 
     monkeypatch.setattr(registry, "_strategies", dict(registry.strategies()))
+
+
+@pytest.fixture
+def fork(tmp_path):
+    """Starts a command, which does not outlive the test; see `Command`."""
+    prepare()
+    started = []
+
+    def fork(name, arguments, **others):
+        log = tmp_path / f"log{len(started)}"
+        started.append(Command(name, arguments, log, **others))
+        return started[-1]
+
+    yield fork
+    for command in started:
+        command.kill()
 
 
 def draw(seed: int, colour: int, size: int = 40) -> Image.Image:

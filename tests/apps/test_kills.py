@@ -1,12 +1,6 @@
-"""A run that is killed many times at random moments ends as one that was left alone.
-
-The killed processes are forked from one that has imported TensorFlow already, so that kills fall
-among the work, not among imports.
-"""
+"""A run that is killed many times at random moments ends as one that was left alone."""
 
 import json
-import multiprocessing
-import os
 import signal
 import time
 
@@ -21,16 +15,6 @@ from tl_strategies.testing import tiny_backbone
 KILLS = {1: 20, 2: 10}  # by the number of runs side by side
 EPOCHS = 16
 PARTS = ("validation", "test")
-
-
-def _run(arguments):
-    os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, 1)
-    os.dup2(silence, 2)
-    from tl_apps.tl_run import main
-
-    raise SystemExit(main(arguments))
 
 
 @pytest.fixture
@@ -50,32 +34,22 @@ def arguments(tmp_path):
 
 
 @pytest.fixture
-def start():
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tl_strategies.training.run", "tl_apps.tl_run"])
+def start(fork):
+    """Starts a run, or goes on with one, that has a cache."""
 
     def start(arguments, run, cache, resume=False):
         resumes = ["--resume"] if resume and (run / "plan.json").is_file() else []
-        where = ["--run_dir", str(run), "--cache_dir", str(cache)]
-        process = context.Process(target=_run, args=([*arguments, *where, *resumes],))
-        process.start()
-        return process
+        return fork("tl_run", [*arguments, "--run_dir", run, "--cache_dir", cache, *resumes])
 
     return start
-
-
-def ends_well(process):
-    process.join(300)
-    assert process.exitcode == 0
 
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_kills(arguments, start, tmp_path, count):
     """One run, and two that share a store."""
     whole = tmp_path / "whole"
-    process = start(arguments, whole, tmp_path / "other_cache")
     began = time.monotonic()
-    ends_well(process)
+    start(arguments, whole, tmp_path / "other_cache").ends()
     length = time.monotonic() - began
 
     runs = [tmp_path / f"killed{i}" for i in range(count)]
@@ -85,17 +59,16 @@ def test_kills(arguments, start, tmp_path, count):
     kills = 0
     while kills < KILLS[count]:
         processes = [start(arguments, run, cache, resume=True) for run in runs]
-        time.sleep(rng.uniform(0.1, 0.6) * length)
+        processes[0].process.join(rng.uniform(0.1, 0.45) * length)
         for i, process in enumerate(processes):
-            kills += process.is_alive()
+            kills += process.alive
             process.kill()
-            process.join()
-            assert process.exitcode in (0, -signal.SIGKILL)
+            assert process.process.exitcode in (0, -signal.SIGKILL)
             if (runs[i] / "metrics.json").is_file():  # done in spite of it all: kill another one
                 finished.append(runs[i])
                 runs[i] = tmp_path / f"killed{count + len(finished)}"
     for process in [start(arguments, run, cache, resume=True) for run in runs]:
-        ends_well(process)
+        process.ends()
 
     expected = json.loads((whole / "metrics.json").read_text())
     weights = keras.models.load_model(whole / "model.keras").get_weights()
@@ -109,8 +82,7 @@ def test_kills(arguments, start, tmp_path, count):
         steps = [event.step for event in events.Tensors("epoch/loss")]
         assert steps == list(range(1, EPOCHS + 1))
         assert (run / "predictions.csv").read_text() == (whole / "predictions.csv").read_text()
-    again = start(arguments, tmp_path / "again", cache)
-    ends_well(again)
+    start(arguments, tmp_path / "again", cache).ends()
     found = json.loads((tmp_path / "again" / "metrics.json").read_text())
     assert found["features"]["status"] == "hit"
     assert [found[part] for part in PARTS] == [expected[part] for part in PARTS]

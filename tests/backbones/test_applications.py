@@ -10,9 +10,23 @@ from keras import layers
 import tl_strategies as tl
 from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
 from tl_strategies.backbones.surgery import cut
-from tl_strategies.backbones.units import unit_output
+from tl_strategies.backbones.units import coarse_units, unit_output
 from tl_strategies.backbones.zoo import load_backbone
 
+UNITS = {
+    "convnexttiny": 22,
+    "densenet121": 62,
+    "efficientnetb0": 18,
+    "efficientnetv2b0": 23,
+    "inceptionresnetv2": 49,
+    "inceptionv3": 16,
+    "mobilenetv2": 19,
+    "nasnetmobile": 2,
+    "resnet50": 17,
+    "resnet50v2": 17,
+    "vgg16": 13,
+    "xception": 16,
+}
 SMALLEST = {"inceptionresnetv2": 75, "inceptionv3": 75, "xception": 71}  # pixels
 
 
@@ -38,13 +52,17 @@ def test_a_network_is_cut_and_trained(name):
     size = SMALLEST.get(name, 32)
     model = load_backbone(name, "none", size)
     units = tl.find_units(model)
+    assert len(units) == UNITS.get(name, len(units))
+    assert len({unit.name for unit in units}) == len(units)
+    assert [unit.depth for unit in units] == list(range(1, len(units) + 1))
+    assert bool(coarse_units(model, units)) == name.startswith("nasnet")
     assert [layer for unit in units for layer in unit.layers] == [
         node.operation.name
         for depth in sorted(model._nodes_by_depth, reverse=True)
         for node in model._nodes_by_depth[depth]
     ]
     assert sum(unit.parameters for unit in units) == model.count_params()
-    places = sorted({1, max(1, len(units) // 2), len(units)})
+    places = sorted({1, max(1, 3 * len(units) // 4), len(units)})
     tensors = [unit_output(model, units[depth - 1]) for depth in places]
     images = np.random.default_rng(0).uniform(0, 255, (8, size, size, 3)).astype("float32")
     values, features, source = images, {}, model.inputs[0]
