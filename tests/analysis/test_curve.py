@@ -1,6 +1,7 @@
 """A study from top to bottom: what it leaves, that it goes on, what it refuses."""
 
 import csv
+import dataclasses
 import json
 
 import keras
@@ -49,7 +50,7 @@ def test_what_a_study_leaves(open_study):
     assert list(job.directory.glob("events.out.tfevents.*"))
 
 
-def test_workers_give_the_same_and_nothing_runs_twice(open_study, settings, tmp_path):
+def test_nothing_runs_twice(open_study):
     curve, job = open_study(**FEW)
     curves.run_curve(curve, job, quiet)
     alone = rows_of(job.directory)
@@ -61,12 +62,6 @@ def test_workers_give_the_same_and_nothing_runs_twice(open_study, settings, tmp_
     assert rows_of(job.directory) == alone
     again = {path: path.stat().st_mtime_ns for path in job.directory.glob("cells/*/result.json")}
     assert {path.parent.name for path in times if again[path] != times[path]} == set(seen)
-
-    with_workers = Settings(**{**settings.__dict__, "run_dir": str(tmp_path / "workers")})
-    curve = CurveSettings(splits=1, workers=2, **FEW)
-    job = curves.open_job(with_workers, curve)
-    curves.run_curve(curve, job, quiet)
-    assert rows_of(job.directory) == alone
 
 
 def test_the_paper_s_score(settings):
@@ -148,6 +143,37 @@ def test_another_study_is_refused(open_study):
     more = CurveSettings(n="6,7", treatments="base,AnB", splits=1)
     with pytest.raises(tl.UsageError, match=r"treatments was .*the cells was 2, is 6"):
         curves.run_curve(more, job, quiet)
+
+
+@pytest.mark.parametrize("column", ["parts", "weights"])
+def test_a_study_on_other_parts_is_refused(open_study, column):
+    curve, job = open_study(n="7", treatments="base")
+    curves.run_curve(curve, job, quiet)
+    values = np.roll(getattr(job.listing, column), 1) if column == "parts" else np.arange(96.0)
+    listing = dataclasses.replace(job.listing, **{column: values})
+    with pytest.raises(tl.UsageError, match="the images was"):
+        curves.run_curve(curve, dataclasses.replace(job, listing=listing), quiet)
+
+
+def test_a_half_without_test_images_is_refused(tmp_path):
+    labels = {"train": [0, 1, 2, 3] * 6, "validation": [0, 1, 2, 3], "test": [0, 1]}
+    images = {f"x_{part}": np.zeros((len(of), 8, 8, 3), "uint8") for part, of in labels.items()}
+    np.savez(tmp_path / "few.npz", **images, **{f"y_{p}": np.array(v) for p, v in labels.items()})
+    (tmp_path / "half.txt").write_text("0\n1\n")
+    settings = Settings(backbone="caffenet_mini", dataset=f"npz:{tmp_path}/few.npz")
+    curve = CurveSettings(class_split=tmp_path / "half.txt")
+    with pytest.raises(tl.UsageError, match=r"2, 3 have none in test"):
+        curves.open_job(settings, curve)
+
+
+def _unopened(directory):
+    raise tl.UsageError("a reason of its own")
+
+
+def test_what_keeps_a_worker_from_opening_is_said(tmp_path):
+    cells = [Cell("random0", "AB", "base", 0, 0)]
+    with pytest.raises(tl.UsageError, match="a reason of its own"):
+        list(curves.train_in_workers(cells, set(), 1, _unopened, (tmp_path,), tmp_path / "log"))
 
 
 def _deadly(directory):

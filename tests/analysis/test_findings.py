@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tl_strategies.analysis.differences import bootstrap
+from tl_strategies.analysis.differences import interval
 from tl_strategies.analysis.findings import find, paragraph, summarise
 from tl_strategies.analysis.published import (
     RANDOM_HALVES,
@@ -104,13 +104,30 @@ def test_nothing_is_found_without_its_cells():
     assert [f["name"] for f in find_in(rows)] == ["first layers are general"]
 
 
-def test_bootstrap_draws_whole_splits():
-    """Two directions of a split that agree say no more than one."""
-    one = {(f"random{i}", "AB"): value for i, value in enumerate((0.0, 1.0, 2.0, 3.0))}
-    two = one | {(split, "BA"): value for (split, _), value in one.items()}
-    assert bootstrap(one) == bootstrap(two)
-    mean, low, high = bootstrap(one)
-    assert (mean, low, high) == pytest.approx((1.5, 0.5, 2.5), abs=0.3)
+def test_directions_of_a_split_are_one_observation():
+    one = {(f"random{i}", "AB", 0): value for i, value in enumerate((0.0, 1.0, 2.0, 3.0))}
+    two = one | {(split, "BA", 0): value for (split, _, _), value in one.items()}
+    assert interval(one) == interval(two)
+    assert interval(one) == pytest.approx((1.5, 3.182 * (5 / 3) ** 0.5 / 2), rel=1e-3)
+
+
+def test_intervals_cover_what_they_say():
+    rng = np.random.default_rng(0)
+    covered = 0
+    for _ in range(2000):
+        values = {(f"random{i}", "AB", 0): value for i, value in enumerate(rng.normal(size=4))}
+        mean, half = interval(values)
+        covered += abs(mean) < half
+    assert covered / 2000 == pytest.approx(0.95, abs=0.015)
+
+
+def test_one_split_has_an_interval_over_repeats_alone():
+    repeats = {("mine", way, i): float(i) for way in ("AB", "BA") for i in range(3)}
+    assert interval(repeats)[1] > 1
+    assert interval({("mine", way, 0): 1.0 for way in ("AB", "BA")}) == (1.0, None)
+    findings = find_in(rows_like(TABLES, splits=1))
+    assert {found["verdict"] for found in findings} == {"unclear"}
+    assert "of one split, so without an interval" in paragraph(findings)
 
 
 def test_published_differences_are_to_the_base_of_the_same_data():

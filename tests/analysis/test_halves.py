@@ -3,7 +3,12 @@
 import pytest
 
 import tl_strategies as tl
-from tl_strategies.analysis.halves import CIFAR100_MAN_MADE, IMAGENET_MAN_MADE, make_halves
+from tl_strategies.analysis.halves import (
+    CIFAR100_MAN_MADE,
+    IMAGENET_MAN_MADE,
+    all_halves,
+    make_halves,
+)
 from tl_strategies.data.task import Task
 
 FASHION = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat")
@@ -55,6 +60,21 @@ def test_a_file_names_half(tmp_path):
         file.write_text(text)
         with pytest.raises(tl.UsageError, match=message):
             make_halves(str(file), Task(FASHION), 1, 0)
+
+
+def test_files_of_names_that_mean_something_else(tmp_path):
+    for name, message in (("given_classes", "begin with"), ("random", "begin with")):
+        file = tmp_path / f"{name}.txt"
+        file.write_text("Bag\nCoat\n")
+        with pytest.raises(tl.UsageError, match=message):
+            make_halves(str(file), Task(FASHION), 1, 0)
+    files = []
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        files.append(tmp_path / folder / "half.txt")
+        files[-1].write_text("Bag\nCoat\n")
+    with pytest.raises(tl.UsageError, match="different names"):
+        all_halves(list(map(str, files)), Task(FASHION), 1, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What a cell starts from and is trained on, on its weights and its images."""
 
+import dataclasses
 import json
 
 import keras
@@ -7,10 +8,12 @@ import numpy as np
 import pytest
 
 from tl_strategies.analysis.cells import TREATMENTS, Cell
-from tl_strategies.analysis.curve import cells_of, halves_of
+from tl_strategies.analysis.curve import cells_of, halves_of, open_job
 from tl_strategies.analysis.network import Networks, values_of
+from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.analysis.study import Study, cell_directory
 from tl_strategies.backbones.surgery import unit_layers
+from tl_strategies.training.inputs import KEPT_VIEWS, fitted_inputs
 from tl_strategies.training.job import planned
 
 HALF = {"AB": "b", "BA": "a"}
@@ -109,6 +112,42 @@ def test_a_network_that_is_used_again_changes_nothing(study):
         alone = study.run(cell)
         names = ("validation_accuracy", "test_accuracy", "test_loss")
         assert [alone[name] for name in names] == [result[name] for name in names]
+
+
+def test_all_cells_see_as_many_views(settings):
+    """Whether their features are stored or not."""
+    for cache, views in (("auto", KEPT_VIEWS), ("off", 6)):
+        augmented = dataclasses.replace(settings, augment="flip", epochs=6, cache=cache)
+        curve = CurveSettings(splits=1)
+        job = open_job(augmented, curve)
+        study = Study(job, curve, halves_of(curve, job))
+        for treatment, n in (("base", 0), ("BnB", 7), ("RnB+", 3)):
+            cell = Cell("random0", "AB", treatment, n, 0)
+            own = planned(job, study.settings_of(cell), cell_directory(job.directory, cell))
+            features = study.networks.prepare(own, study._images(cell), study.given)
+            kept = features.kept(features.frozen_depth)
+            inputs = fitted_inputs(features.images, own.settings, kept)
+            assert inputs["train"].views == views
+
+
+def test_precision_is_that_of_the_run_each_time(settings):
+    """A base that was saved leaves its model in float32."""
+    half = dataclasses.replace(settings, precision="mixed_bfloat16")
+    curve = CurveSettings(splits=1)
+    job = open_job(half, curve)
+    study = Study(job, curve, halves_of(curve, job))
+    study.run(Cell("random0", "AB", "base", 0, 0))
+    features = start(study, Cell("random0", "BA", "base", 0, 0))
+    assert features.model.get_layer("fc6").dtype_policy.name == "mixed_bfloat16"
+
+
+def test_prefixes_are_computed_once_and_networks_built_once(study):
+    for cell in (Cell("random0", "AB", "base", 0, 0), Cell("random0", "AB", "BnB", 7, 0)):
+        study.run(cell)
+    tables = study.networks.store.tables()
+    assert [table["depth"] for table in tables if table["kind"] == "features"] == [7]
+    study.run(Cell("random0", "AB", "BnB+", 3, 0))
+    assert len(study.networks.made) == 2
 
 
 def test_depths(open_study):

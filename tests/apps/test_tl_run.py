@@ -146,7 +146,7 @@ def test_inspect_says_what_cannot_be_cut(capsys):
     assert "cannot be cut finely" in capsys.readouterr().out
 
 
-def test_the_bundled_data_and_backbone(tmp_path):
+def test_the_bundled_data_and_backbone(tmp_path, fork):
     """The installed command, on real images, in a directory of its own; then its config again."""
     result = command(
         "tl-run",
@@ -159,10 +159,8 @@ def test_the_bundled_data_and_backbone(tmp_path):
     metrics = json.loads((run / "metrics.json").read_text())
     assert metrics["test"]["accuracy"] > 0.3
     assert f"tensorboard --logdir runs/{run.name}" in result.stdout
-    again = command(
-        "tl-run", "--config", f"runs/{run.name}/config.toml", "--run_dir", "again", cwd=tmp_path
-    )
-    assert again.returncode == 0, again.stderr
+    where = ["--run_dir", tmp_path / "again"]
+    fork("tl_run", ["--config", run / "config.toml", *where]).ends()
     repeated = json.loads((tmp_path / "again" / "metrics.json").read_text())
     assert repeated["test"]["accuracy"] == pytest.approx(metrics["test"]["accuracy"], abs=0.02)
     assert repeated["features"]["status"] == "hit"

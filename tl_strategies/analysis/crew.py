@@ -21,6 +21,7 @@ MOST_DEATHS = 3  # of a worker, without a cell done in between
 Result = dict[str, Any]
 
 _study: Any = None  # of a worker
+_failure: Exception | None = None  # of its opening
 
 
 def train_here(cells: list[Cell], study: Any) -> Iterator[Result]:
@@ -103,7 +104,7 @@ def _with_pool(
 
 def _begin(count: int, place: tuple[str, str], arguments: tuple, log: pathlib.Path) -> None:
     """In a worker: print to the log, end with the parent, share the processor, open the study."""
-    global _study
+    global _study, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with log.open("ab") as file:
         for stream in (1, 2):
@@ -115,7 +116,10 @@ def _begin(count: int, place: tuple[str, str], arguments: tuple, log: pathlib.Pa
     threads = max(1, (os.cpu_count() or 1) // count)
     tf.config.threading.set_intra_op_parallelism_threads(threads)
     tf.config.threading.set_inter_op_parallelism_threads(threads)
-    _study = getattr(importlib.import_module(place[0]), place[1])(*arguments)
+    try:
+        _study = getattr(importlib.import_module(place[0]), place[1])(*arguments)
+    except Exception as error:  # the parent gets it in the place of a result
+        _failure = error
 
 
 def _end_with(sentinel: int) -> None:
@@ -124,6 +128,8 @@ def _end_with(sentinel: int) -> None:
 
 
 def _run(cell: Cell) -> Result:
+    if _failure is not None:
+        raise _failure
     result = _study.run(cell)
     sys.stdout.flush()
     return result

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import json
+import os
 import pathlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 
 from tl_strategies.analysis.cells import Cell, make_cells, parse_treatments
 from tl_strategies.analysis.crew import train_here, train_in_workers
-from tl_strategies.analysis.halves import Halves, make_halves
+from tl_strategies.analysis.halves import Halves, all_halves, check_parts
 from tl_strategies.analysis.report import track_report, write_report
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
 from tl_strategies.analysis.study import RESULT, Study, cell_directory
@@ -21,6 +22,7 @@ from tl_strategies.data.cache import locked, write_text
 from tl_strategies.errors import UsageError
 from tl_strategies.training.description import begin
 from tl_strategies.training.forward import model_digest
+from tl_strategies.training.inputs import same_views
 from tl_strategies.training.job import Checked, Job, check, claim, prepare
 from tl_strategies.training.settings import Settings, to_toml
 
@@ -39,6 +41,7 @@ def open_job(settings: Settings, curve: CurveSettings) -> Job:
     Raises:
         UsageError: something must change before any cell can be trained.
     """
+    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
     checked = _checked(settings, curve)
     if settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name[:15]}-curve")
@@ -48,12 +51,11 @@ def open_job(settings: Settings, curve: CurveSettings) -> Job:
 
 def _checked(settings: Settings, curve: CurveSettings) -> Checked:
     """Settings that passed the checks that take a moment; the backbone has weights or has not."""
-    kinds = curve.kinds(settings)
-    if kinds != ["given"]:
+    if curve.kinds(settings) != ["given"]:
         settings = dataclasses.replace(settings, weights="none")
-    checked = dataclasses.replace(check(settings), strategy=None)
-    for kind in kinds:
-        make_halves(kind, checked.listing.task, curve.splits, settings.seed)
+    checked = dataclasses.replace(check(same_views(settings)), strategy=None)
+    for halves in halves_of(curve, checked):
+        check_parts(halves, checked.listing)
     return checked
 
 
@@ -110,14 +112,10 @@ def _run(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
     return summary
 
 
-def halves_of(curve: CurveSettings, job: Job) -> list[Halves]:
-    """All splits of the classes, by name in their order."""
-    task, seed = job.listing.task, job.settings.seed
-    return [
-        of
-        for kind in curve.kinds(job.settings)
-        for of in make_halves(kind, task, curve.splits, seed)
-    ]
+def halves_of(curve: CurveSettings, job: Job | Checked) -> list[Halves]:
+    """All splits of the classes, in their order."""
+    kinds, task = curve.kinds(job.settings), job.listing.task
+    return all_halves(kinds, task, curve.splits, job.settings.seed)
 
 
 def cells_of(curve: CurveSettings, job: Job, halves: list[Halves]) -> list[Cell]:
@@ -152,7 +150,7 @@ def _train(
     if curve.workers == 1:
         yield from train_here(cells, Study(job, curve, halves))
         return
-    settings = dataclasses.replace(job.settings, run_dir=None)
+    settings = dataclasses.replace(job.settings, run_dir=str(job.directory))
     yield from train_in_workers(
         cells,
         done,
@@ -193,8 +191,12 @@ def _describe(
 ) -> dict[str, Any]:
     """All that determines the results of a study, as plain data."""
     config = job.settings.to_config() | dataclasses.asdict(curve)
-    keys = hashlib.blake2b(b"".join(job.listing.contents.digests()))
-    keys.update(job.listing.labels.tobytes())
+    listing = job.listing
+    keys = hashlib.blake2b(b"".join(listing.contents.digests()))
+    for column in (listing.labels, listing.parts, listing.groups, listing.weights):
+        keys.update(repr(None if column is None else column.tolist()).encode())
+    if job.settings.split is not None:
+        keys.update(pathlib.Path(job.settings.split).expanduser().read_bytes())
     backbone = model_digest(job.backbone)[:16]
     return {
         **{name: of for name, of in config.items() if name not in (*PLACES, *CHANGEABLE)},
@@ -202,7 +204,7 @@ def _describe(
             dataclasses.asdict(of) | {"a": list(of.a), "b": list(of.b)} for of in halves
         ],
         "the cells": len(cells),
-        "the images": f"{len(job.listing.paths)} with digest {keys.hexdigest()[:16]}",
+        "the images": f"{len(listing.paths)} with digest {keys.hexdigest()[:16]}",
         "the backbone": f"{len(job.units)} units with digest {backbone}",
     }
 

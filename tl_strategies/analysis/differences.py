@@ -1,7 +1,8 @@
 """Differences between the networks of a study, and how sure they are.
 
 Differences are taken within a split, its direction and a repeat, since bases of different splits
-differ by more than most treatments do. Intervals are percentiles of bootstrap means over splits.
+differ by more than most treatments do. Intervals are Student's, of the means of splits: with as few
+splits as studies have, percentiles of a bootstrap are too narrow (of 4, 95 % cover 87 at most).
 """
 
 import statistics
@@ -9,9 +10,6 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-RESAMPLES = 10_000
 LEVEL = 95  # percent
 
 Row = dict[str, Any]
@@ -62,30 +60,30 @@ class Compare:
         return {key: statistics.fmean(of[key] for of in groups) for key in sorted(places)}
 
 
-def interval_fields(differences: dict[Place, float] | None) -> dict[str, float]:
-    """Mean difference, lower and upper end of its interval; nothing of no differences."""
+def interval_fields(differences: dict[Place, float] | None) -> dict[str, float | None]:
+    """Mean difference, lower and upper end of its interval, or None; nothing of no differences."""
     if not differences:
         return {}
-    mean, low, high = bootstrap(differences)
-    return {"difference": mean, "lower": low, "upper": high}
+    mean, half = interval(differences)
+    ends = (None, None) if half is None else (mean - half, mean + half)
+    return {"difference": mean, "lower": ends[0], "upper": ends[1]}
 
 
-def bootstrap(values: dict[tuple, float], seed: int = 0) -> tuple[float, float, float]:
-    """Mean of values and the percentile interval of it when whole splits are drawn again.
+def interval(values: dict[Place, float]) -> tuple[float, float | None]:
+    """Mean over splits, and half the width of its interval.
 
-    Args:
-        values: by a tuple that begins with the name of the split.
-        seed: of the draws.
+    Where there is one split, repeats take the place of splits: the interval is that of the split's
+    own mean. Of one repeat too there is no interval.
     """
-    by_split = defaultdict(list)
-    for key, value in values.items():
-        by_split[key[0]].append(value)
-    clusters = [np.array(of) for of in by_split.values()]
-    mean = float(np.mean(np.concatenate(clusters)))
-    if len(clusters) == 1:  # nothing but repeats and directions to draw from
-        clusters = [np.array([value]) for value in clusters[0]]
-    drawn = np.random.default_rng(seed).integers(len(clusters), size=(RESAMPLES, len(clusters)))
-    sums, sizes = (np.array([f(of) for of in clusters]) for f in (np.sum, np.size))
-    means = sums[drawn].sum(axis=1) / sizes[drawn].sum(axis=1)
-    low, high = np.percentile(means, [(100 - LEVEL) / 2, (100 + LEVEL) / 2])
-    return mean, float(low), float(high)
+    from scipy.stats import t as student
+
+    by_place = defaultdict(list)
+    whole = len({split for split, _, _ in values}) > 1
+    for (split, _, repeat), value in values.items():
+        by_place[split if whole else repeat].append(value)
+    means = [statistics.fmean(of) for of in by_place.values()]
+    if len(means) == 1:
+        return means[0], None
+    error = statistics.stdev(means) / len(means) ** 0.5
+    share = student.ppf((1 + LEVEL / 100) / 2, len(means) - 1)
+    return statistics.fmean(means), float(share * error)

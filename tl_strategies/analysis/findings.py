@@ -113,7 +113,7 @@ def find(groups: Groups) -> list[dict[str, Any]]:
                 _finding(
                     "dissimilar tasks transfer worse",
                     f"AnB - base at {_depths(deep)} is lower for natural_manmade than for random "
-                    "halves",
+                    "halves, over which the interval is",
                     "both",
                     difference,
                     _below,
@@ -126,13 +126,18 @@ def paragraph(findings: Sequence[dict[str, Any]]) -> str:
     """The findings in words, a line each."""
     lines = []
     for found in findings:
-        mean, low, high = (100 * found[name] for name in ("difference", "lower", "upper"))
         where = "" if found["kind"] in ("random", "both") else f" ({found['kind']})"
         lines.append(
             f"{found['name'].capitalize()}{where}: {found['verdict']}. {found['compared']}: "
-            f"{mean:+.1f} points, {LEVEL} % interval {low:+.1f} to {high:+.1f}."
+            f"{100 * found['difference']:+.1f} points, {_interval_text(found)}."
         )
     return "\n".join(lines)
+
+
+def _interval_text(found: dict[str, Any]) -> str:
+    if found["lower"] is None:
+        return "of one split, so without an interval"
+    return f"{LEVEL} % interval {100 * found['lower']:+.1f} to {100 * found['upper']:+.1f}"
 
 
 def _differences(groups: Groups, kind: str, one: tuple[str, int], other: tuple[str, int]):
@@ -174,7 +179,8 @@ def _finding(
     judge: Callable[[float, float], str],
 ) -> dict[str, Any]:
     fields = interval_fields(differences)
-    verdict = judge(fields["lower"], fields["upper"])
+    known = fields["lower"] is not None
+    verdict = judge(fields["lower"], fields["upper"]) if known else "unclear"
     return {"name": name, "kind": kind, "compared": compared, **fields, "verdict": verdict}
 
 

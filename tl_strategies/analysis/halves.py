@@ -2,9 +2,11 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Sequence
 
 import numpy as np
 
+from tl_strategies.data.listing import Listing
 from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
 
@@ -37,6 +39,37 @@ class Halves:
     name: str
     a: tuple[str, ...]
     b: tuple[str, ...]
+
+
+def all_halves(kinds: Sequence[str], task: Task, count: int, seed: int) -> list[Halves]:
+    """The splits of several kinds, in their order; see `make_halves`.
+
+    Raises:
+        UsageError: there is no such split of these classes, or two have one name.
+    """
+    halves = [of for kind in kinds for of in make_halves(kind, task, count, seed)]
+    names = [of.name for of in halves]
+    if len(set(names)) < len(names):
+        raise UsageError(
+            f"--class_split must have splits of different names. Received: {', '.join(names)}."
+        )
+    return halves
+
+
+def check_parts(halves: Halves, listing: Listing) -> None:
+    """Refuse a half that has no images in a part of the data.
+
+    Raises:
+        UsageError: there is such a half.
+    """
+    for names in (halves.a, halves.b) if listing.parts is not None else ():
+        chosen = listing.of_classes(names)[0] if names else listing
+        absent = sorted(set(listing.parts) - set(chosen.parts))
+        if absent:
+            raise UsageError(
+                "--class_split must leave images in each part to both halves. Received: "
+                f"{halves.name}, where {', '.join(names)} have none in {absent[0]}."
+            )
 
 
 def make_halves(kind: str, task: Task, count: int, seed: int) -> list[Halves]:
@@ -114,4 +147,10 @@ def _from_file(file: str, names: tuple[str, ...]) -> Halves:
             f"--class_split {file} must leave two classes for each half at least. Received: "
             f"{len(set(a))} and {len(b)}."
         )
-    return _without(pathlib.Path(file).stem, names, b)
+    stem = pathlib.Path(file).stem
+    if stem.startswith(KINDS):
+        raise UsageError(
+            f"--class_split must be a file whose name does not begin with {', '.join(KINDS)}. "
+            f"Received: {file}. Rename it."
+        )
+    return _without(stem, names, b)

@@ -10,7 +10,7 @@ from keras import layers
 from tl_strategies.backbones.surgery import leaves, reinitialize, unit_layers
 from tl_strategies.data.images import Images
 from tl_strategies.data.store import Store
-from tl_strategies.plans.model import head_layers
+from tl_strategies.plans.model import head_layers, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.training.features import Features
 from tl_strategies.training.job import Job
@@ -40,11 +40,15 @@ class Networks:
         plan = job.plan
         shape = _shape(plan, job.backbone)
         if shape not in self.made:
+            labels = plan.head.labels  # halves of other sizes are over, or come again later
+            self.made = {of: made for of, made in self.made.items() if of[0] == labels}
             self.made[shape] = make_features(job, images, self.store)
             self.made[shape].optimizers = {}
         features = self.made[shape]
         features.plan, features.images = plan, images
         features.seconds, features.entries = 0.0, {}
+        set_precision(features.model, job.settings.precision)  # a model that is saved loses it
+        set_trainable(features.model, plan, job.units, None)
         start_weights(features.model, plan, job, weights)
         adapt_statistics(features.model, plan, job.units, images, self.store, job.settings.seed)
         return features
@@ -79,9 +83,9 @@ def values_of(model: keras.Model) -> dict[str, np.ndarray]:
 
 def _shape(plan: Plan, backbone: keras.Model) -> tuple:
     """What must be equal in two plans that share a compiled model."""
-    rows = [(unit.trainable, unit.learning_rate_multiplier, unit.bn) for unit in plan.units]
+    rows = [(unit.trainable, unit.learning_rate_multiplier) for unit in plan.units]
     fresh: list = []
     if any(isinstance(layer, layers.BatchNormalization) for layer in backbone.layers):
-        fresh = [unit.weights for unit in plan.units]  # whose statistics move faster
+        fresh = [(unit.bn, unit.weights) for unit in plan.units]  # fresh statistics move faster
     phases = tuple(dataclasses.astuple(phase) for phase in plan.phases)
     return (plan.head.labels, tuple(rows), tuple(fresh), phases)

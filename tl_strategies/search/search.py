@@ -30,7 +30,7 @@ from tl_strategies.search.workers import (
     supervise,
 )
 from tl_strategies.training.description import begin
-from tl_strategies.training.inputs import fitted_inputs, part_inputs
+from tl_strategies.training.inputs import fitted_inputs, part_inputs, same_views
 from tl_strategies.training.job import Checked, Job, check, claim, planned, prepare
 from tl_strategies.training.run import Run, make_features, run
 from tl_strategies.training.settings import Settings
@@ -93,7 +93,7 @@ def open_job(checked: Checked) -> Job:
         UsageError: something must change before any trial can start.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
-    checked = dataclasses.replace(checked, strategy=None)
+    checked = dataclasses.replace(checked, strategy=None, settings=same_views(checked.settings))
     if checked.settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name}-search")
         checked = dataclasses.replace(checked, directory=directory)

@@ -84,9 +84,10 @@ def difference_figure(
             colour, marker, label = STYLES[name]
             mine = [row for row in here if row["treatment"] == name]
             ns = np.array([row["n"] for row in mine])
-            middle, low, high = (
-                np.array([100 * row[field] for row in mine])
-                for field in ("difference", "lower", "upper")
+            middle = np.array([100 * row["difference"] for row in mine])
+            low, high = (
+                [100 * (row["difference"] if row[end] is None else row[end]) for row in mine]
+                for end in ("lower", "upper")
             )
             axes.errorbar(
                 ns + x,

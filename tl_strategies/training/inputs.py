@@ -37,6 +37,14 @@ class Inputs:
         return len(self.labels)
 
 
+def same_views(settings: Settings) -> Settings:
+    """Settings by which every transfer depth sees as many augmented views."""
+    if settings.augment == "none" or settings.views is not None:
+        return settings
+    most = settings.epochs if settings.cache == "off" else KEPT_VIEWS
+    return dataclasses.replace(settings, views=min(most, settings.epochs))
+
+
 def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, Inputs]:
     """Training and validation images, the former augmented where that is asked for.
 
