@@ -166,7 +166,7 @@ def test_the_bundled_data_and_backbone(tmp_path, fork):
     assert repeated["features"]["status"] == "hit"
 
 
-def test_a_user_s_folder_plugin_and_backbone(tmp_path, photos, tiny):
+def test_a_user_s_folder_plugin_and_backbone(tmp_path, photos, tiny, fork):
     (tmp_path / "mine.py").write_text(
         "import tl_strategies as tl\n\n"
         '@tl.register("last_third")\n'
@@ -176,15 +176,11 @@ def test_a_user_s_folder_plugin_and_backbone(tmp_path, photos, tiny):
         "        return unit.depth > 2 * depth_count / 3\n"
     )
     (photos / "red" / "broken.jpg").write_text("no picture")
-    result = command(
-        "tl-run",
-        *("--plugin", "mine.py", "--strategy", "last_third", "--dataset", f"folder:{photos}"),
-        *("--backbone", tiny, "--epochs", 1, "--run_dir", "out"),
-        cwd=tmp_path,
-    )
-    assert result.returncode == 0, result.stderr
-    assert "1 files left out" in result.stdout
-    assert "broken.jpg: not an image of a known format" in result.stdout
+    plugin = ["--plugin", tmp_path / "mine.py", "--strategy", "last_third"]
+    data = ["--dataset", f"folder:{photos}", "--backbone", tiny, "--epochs", 1]
+    output = fork("tl_run", [*plugin, *data, "--run_dir", tmp_path / "out"]).ends()
+    assert "1 files left out" in output
+    assert "broken.jpg: not an image of a known format" in output
     assert "broken.jpg" in (tmp_path / "out" / "left_out.tsv").read_text()
 
 

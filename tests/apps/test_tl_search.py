@@ -65,15 +65,19 @@ def rows_of(directory):
 
 
 def test_the_same_in_process_and_with_three_workers(arguments, start, tmp_path):
-    modes = {"in_process": ["--in_process"], "three": ["--workers", "3"]}
+    """The first as a user types it."""
     arguments = [*arguments, "--epochs", "2", "--repeats", "2", "--depths", "0,4"]
-    for name, flags in modes.items():
-        assert "chosen" in start([*arguments, *flags], tmp_path / name).ends()
-    rows = rows_of(tmp_path / "in_process")
-    assert len(rows) == 4
-    assert rows == rows_of(tmp_path / "three")
-    models = [(tmp_path / name / "best" / "predictions.csv").read_bytes() for name in modes]
-    assert models[0] == models[1]
+    one, three = tmp_path / "in_process", tmp_path / "three"
+    command = [pathlib.Path(sys.executable).with_name("tl-search"), *arguments, "--in_process"]
+    result = subprocess.run([*command, "--run_dir", one], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    assert "chosen" in result.stdout
+    assert "chosen" in start([*arguments, "--workers", "3"], three).ends()
+    assert len(rows_of(one)) == 4
+    assert rows_of(one) == rows_of(three)
+    predictions = [(of / "best" / "predictions.csv").read_bytes() for of in (one, three)]
+    assert predictions[0] == predictions[1]
 
 
 def worker_of(search):
@@ -214,12 +218,3 @@ def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(arguments, start, tmp_pat
     search.interrupt()
     assert "go on with: tl-search --config" in search.ends(130)
     assert not pathlib.Path(f"/proc/{worker}").exists()
-
-
-def test_the_installed_command(arguments, tmp_path):
-    command = [pathlib.Path(sys.executable).with_name("tl-search"), *arguments, "--in_process"]
-    command += ["--depths", "0,5", "--epochs", "1", "--run_dir", tmp_path / "search"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    assert result.stderr == ""
-    assert "chosen" in result.stdout

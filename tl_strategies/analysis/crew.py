@@ -82,7 +82,7 @@ def _with_pool(
         count,
         mp_context=multiprocessing.get_context("spawn"),
         initializer=_begin,
-        initargs=(count, *initial),
+        initargs=initial,
     )
     left, running = list(cells), {}
     try:
@@ -102,8 +102,11 @@ def _with_pool(
         pool.shutdown(cancel_futures=True)
 
 
-def _begin(count: int, place: tuple[str, str], arguments: tuple, log: pathlib.Path) -> None:
-    """In a worker: print to the log, end with the parent, share the processor, open the study."""
+def _begin(place: tuple[str, str], arguments: tuple, log: pathlib.Path) -> None:
+    """In a worker: print to the log, end with the parent, open the study.
+
+    Each has as many threads as a process alone: with others TensorFlow would round otherwise.
+    """
     global _study, _failure
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     with log.open("ab") as file:
@@ -111,11 +114,6 @@ def _begin(count: int, place: tuple[str, str], arguments: tuple, log: pathlib.Pa
             os.dup2(file.fileno(), stream)
     sentinel = multiprocessing.parent_process().sentinel
     threading.Thread(target=_end_with, args=[sentinel], daemon=True).start()
-    import tensorflow as tf
-
-    threads = max(1, (os.cpu_count() or 1) // count)
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-    tf.config.threading.set_inter_op_parallelism_threads(threads)
     try:
         _study = getattr(importlib.import_module(place[0]), place[1])(*arguments)
     except Exception as error:  # the parent gets it in the place of a result
