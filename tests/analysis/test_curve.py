@@ -18,6 +18,7 @@ from tl_strategies.analysis.network import values_of
 from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.analysis.study import Study
 from tl_strategies.backbones.surgery import unit_layers
+from tl_strategies.training.job import list_of
 from tl_strategies.training.settings import Settings
 
 FEW = {"n": "1,7", "treatments": "base,AnB,BnB,AnB+"}
@@ -155,14 +156,25 @@ def test_a_study_on_other_parts_is_refused(open_study, column):
         curves.run_curve(curve, dataclasses.replace(job, listing=listing), quiet)
 
 
-def test_a_half_without_test_images_is_refused(tmp_path):
-    labels = {"train": [0, 1, 2, 3] * 6, "validation": [0, 1, 2, 3], "test": [0, 1]}
-    images = {f"x_{part}": np.zeros((len(of), 8, 8, 3), "uint8") for part, of in labels.items()}
-    np.savez(tmp_path / "few.npz", **images, **{f"y_{p}": np.array(v) for p, v in labels.items()})
+@pytest.mark.parametrize("by", ["data", "file"])
+def test_a_half_without_test_images_is_refused(tmp_path, by):
+    """Whether the data has parts or --split gives them."""
+    images = np.random.default_rng(0).integers(0, 255, (30, 8, 8, 3)).astype("uint8")
+    labels = np.array([0, 1, 2, 3] * 6 + [0, 1, 2, 3] + [0, 1])
+    parts = ["train"] * 24 + ["validation"] * 4 + ["test"] * 2
+    of = np.array(parts if by == "data" else ["train"] * 30)
+    arrays = {f"x_{part}": images[of == part] for part in set(of)}
+    arrays |= {f"y_{part}": labels[of == part] for part in set(of)}
+    np.savez(tmp_path / "few.npz", **arrays)
     (tmp_path / "half.txt").write_text("0\n1\n")
     settings = Settings(backbone="caffenet_mini", dataset=f"npz:{tmp_path}/few.npz")
+    if by == "file":
+        paths = list_of(settings).paths
+        lines = [f"{path},{part}" for path, part in zip(paths, parts, strict=True)]
+        (tmp_path / "split.csv").write_text("\n".join(["path,part", *lines]))
+        settings = dataclasses.replace(settings, split=str(tmp_path / "split.csv"))
     curve = CurveSettings(class_split=tmp_path / "half.txt")
-    with pytest.raises(tl.UsageError, match=r"2, 3 have none in test"):
+    with pytest.raises(tl.UsageError, match="2, 3 have none in test"):
         curves.open_job(settings, curve)
 
 

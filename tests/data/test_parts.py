@@ -199,3 +199,13 @@ def test_a_class_with_one_image_stays_in_training():
     labels = np.array([0] * 10 + [1])
     parts = split(labels, 0, fractions=(0.85, 0.15))
     assert parts[-1] == "train"
+
+
+def test_classes_without_test_images_are_refused():
+    given = np.array(PARTS)[np.arange(COUNT) % 3]
+    made, keys = listing(0, copies=False)
+    given[(given == "test") & (made.labels > 0)] = "train"
+    made = dataclasses.replace(made, parts=given)
+    assert set(assign_parts(made, keys, Splitting(classes=("a", "b")))[2]) == set(PARTS)
+    with pytest.raises(tl.UsageError, match="b, c, without any in test"):
+        assign_parts(made, keys, Splitting(classes=("b", "c")))

@@ -1,4 +1,5 @@
 import csv
+import dataclasses
 import json
 import pathlib
 
@@ -13,8 +14,9 @@ import tl_strategies as tl
 from tl_strategies.data.cache import locked
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
-from tl_strategies.search.search import finish
+from tl_strategies.search.search import finish, open_job
 from tl_strategies.training.fit import fit
+from tl_strategies.training.job import check
 
 PLUGIN = """
 import tl_strategies as tl
@@ -259,3 +261,12 @@ def test_tensorboard_compares_trials_by_what_varies(find, directory):
     session = plugin_data_pb2.HParamsPluginData.FromString(content).session_start_info
     assert session.hparams["n"].number_value == 1
     assert {"validation/accuracy", "test/accuracy"} <= set(trial.Tags()["tensors"])
+
+
+@pytest.mark.parametrize(("cache", "views"), [("auto", 4), ("off", 6)])
+def test_trials_of_all_depths_see_as_many_views(base, cache, views):
+    """Whether their features are stored or not."""
+    settings = dataclasses.replace(base, augment="flip", epochs=6, cache=cache)
+    assert open_job(check(settings)).settings.views == views
+    plain = dataclasses.replace(settings, augment="none")
+    assert open_job(check(plain)).settings.views is None

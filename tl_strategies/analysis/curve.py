@@ -19,6 +19,7 @@ from tl_strategies.analysis.study import RESULT, Study, cell_directory
 from tl_strategies.backbones.names import UNTRAINED
 from tl_strategies.backbones.units import find_depth
 from tl_strategies.data.cache import locked, write_text
+from tl_strategies.data.parts import read_split
 from tl_strategies.errors import UsageError
 from tl_strategies.training.description import begin
 from tl_strategies.training.forward import model_digest
@@ -54,8 +55,11 @@ def _checked(settings: Settings, curve: CurveSettings) -> Checked:
     if curve.kinds(settings) != ["given"]:
         settings = dataclasses.replace(settings, weights="none")
     checked = dataclasses.replace(check(same_views(settings)), strategy=None)
+    listing, file = checked.listing, checked.settings.split
+    parts = listing.parts if file is None else read_split(file, listing)
     for halves in halves_of(curve, checked):
-        check_parts(halves, checked.listing)
+        if parts is not None:
+            check_parts(halves, listing, parts)
     return checked
 
 

@@ -56,15 +56,20 @@ def all_halves(kinds: Sequence[str], task: Task, count: int, seed: int) -> list[
     return halves
 
 
-def check_parts(halves: Halves, listing: Listing) -> None:
+def check_parts(halves: Halves, listing: Listing, parts: np.ndarray) -> None:
     """Refuse a half that has no images in a part of the data.
+
+    Args:
+        halves: of the classes.
+        listing: of all images.
+        parts: names of the part of each, of shape (images,); "" where it has none.
 
     Raises:
         UsageError: there is such a half.
     """
-    for names in (halves.a, halves.b) if listing.parts is not None else ():
-        chosen = listing.of_classes(names)[0] if names else listing
-        absent = sorted(set(listing.parts) - set(chosen.parts))
+    for names in filter(None, (halves.a, halves.b)):
+        inside = listing.of_classes(names)[1]
+        absent = sorted(set(parts) - set(parts[inside]) - {""})
         if absent:
             raise UsageError(
                 "--class_split must leave images in each part to both halves. Received: "

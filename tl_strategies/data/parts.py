@@ -67,7 +67,7 @@ def assign_parts(
     Raises:
         UsageError: there are too few images, parts share images, or the file does not fit.
     """
-    given = listing.parts if how.file is None else _read_split(how.file, listing)
+    given = listing.parts if how.file is None else read_split(how.file, listing)
     kept = np.arange(len(keys))
     if how.file is not None and (given == "").any():
         kept = np.flatnonzero(given != "")
@@ -82,6 +82,12 @@ def assign_parts(
         parts = _complete(listing, groups, given, how.seed)
     if how.classes:  # parts do not depend on which are chosen
         listing, used = listing.of_classes(how.classes)
+        absent = sorted(set(parts) - set(parts[used]))
+        if absent:
+            raise UsageError(
+                "The classes that are used must have images in every part. Received: "
+                f"{', '.join(how.classes)}, without any in {absent[0]}."
+            )
         groups, kept, parts = groups[used], kept[used], parts[used]
     if how.protocol == "vtab1k":
         used = _vtab1k(listing, groups, parts, how.seed)
@@ -183,7 +189,7 @@ def _refuse_leaks(listing: Listing, groups: np.ndarray, parts: np.ndarray) -> No
     )
 
 
-def _read_split(file: str, listing: Listing) -> np.ndarray:
+def read_split(file: str, listing: Listing) -> np.ndarray:
     """The part that split.csv gives to each image; "" where it has none.
 
     Raises:

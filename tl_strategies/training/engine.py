@@ -107,8 +107,8 @@ class Engine:
             progress.learning_rate = settings.learning_rate
             if settings.learning_rate == "auto":
                 progress.learning_rate = self._find_rate(training)
-        at_once = 1 if self.verbose else training.steps_at_once
-        training.compile(training.rate(progress.learning_rate, before), at_once)
+        steps = 1 if self.verbose else training.steps_per_execution
+        training.compile(training.rate(progress.learning_rate, before), steps)
         suffix = training.suffix
         if self.optimizer is not None:
             carry_state(self.optimizer, suffix.optimizer)

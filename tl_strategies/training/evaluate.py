@@ -101,8 +101,6 @@ def evaluate_features(features: Features) -> dict[str, dict[str, float]]:
     forward = features.forward(depth, None)
     results = {}
     for part, array in arrays.items():
-        if not array.shape[0]:
-            continue
         batches = run_batches(forward, array, np.arange(array.shape[0]))
         probabilities = np.concatenate([values for _, values in batches])
         results[part] = score(probabilities, inputs[part].labels)

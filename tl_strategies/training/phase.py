@@ -19,7 +19,7 @@ from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
 from tl_strategies.training.settings import Settings
 
-AT_ONCE = 32  # steps
+MOST_STEPS = 32  # that are taken in one execution
 
 
 class PhaseTraining:
@@ -73,19 +73,28 @@ class PhaseTraining:
         )
 
     @property
-    def steps_at_once(self) -> int:
-        """How many steps Keras may take without coming back to Python; whole epochs consist of it.
+    def steps_per_execution(self) -> int:
+        """How many steps Keras may take before it comes back to Python: a divisor of an epoch's.
 
         For small suffixes coming back is a third of the time.
         """
-        return max(n for n in range(1, AT_ONCE + 1) if self.steps % n == 0)
+        return max(n for n in range(1, MOST_STEPS + 1) if self.steps % n == 0)
 
     def compile(
-        self, rate: float | keras.optimizers.schedules.LearningRateSchedule, at_once: int = 1
+        self,
+        rate: float | keras.optimizers.schedules.LearningRateSchedule,
+        steps_per_execution: int = 1,
     ) -> None:
-        """Give the suffix a new optimizer, already built, or the one that it had as it began."""
+        """Give the suffix a new optimizer, already built, or the one that it had as it began.
+
+        Args:
+            rate: the learning rate.
+            steps_per_execution: as in Keras; it changes no result.
+        """
         settings, depth = self.settings, self.phase.trainable_from - 1
-        purpose = repr((rate.get_config() if isinstance(rate, Schedule) else rate, at_once))
+        purpose = repr(
+            (rate.get_config() if isinstance(rate, Schedule) else rate, steps_per_execution)
+        )
         if self.optimizers and self.optimizers.get(depth, ("",))[0] == purpose:
             for variable, value in zip(
                 self.suffix.optimizer.variables, self.optimizers[depth][1], strict=True
@@ -116,7 +125,7 @@ class PhaseTraining:
             *(optimizer, loss),
             metrics=[metric],
             auto_scale_loss=False,
-            steps_per_execution=at_once,
+            steps_per_execution=steps_per_execution,
         )
         optimizer.build(self.suffix.trainable_variables)
         if self.optimizers is not None:
