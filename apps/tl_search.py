@@ -37,7 +37,7 @@ def _run(values: dict[str, Any]) -> int | None:
     with quiet_import():
         from tl_strategies.search.search import finish, open_job, run_search, work
 
-    job = open_job(checked)
+    job = open_job(checked, search_settings)
     if search_settings.worker:
         work(search_settings, job)
         return None

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import json
+import pathlib
 
 import keras
 import numpy as np
@@ -129,13 +130,10 @@ def test_a_cell_starts_from_the_weights_that_are_given(settings, backbone):
         ({"workers": True}, "--workers"),
     ],
 )
-def test_errors_before_any_training(open_study, own, message):
-    def whole():
-        curve, job = open_study(**own)
-        curves.cells_of(curve, job, curves.halves_of(curve, job))
-
+def test_errors_before_any_training(open_study, settings, own, message):
     with pytest.raises(tl.UsageError, match=message):
-        whole()
+        open_study(**own)
+    assert not pathlib.Path(settings.run_dir).exists()
 
 
 def test_another_study_is_refused(open_study):

@@ -31,7 +31,7 @@ def find(base):
 
     def find(others=None, **flags):
         settings = dataclasses.replace(base, **(others or {}))
-        flags = {"in_process": True, **flags}
-        return run_search(SearchSettings(**flags), open_job(check(settings)))
+        search = SearchSettings(**{"in_process": True, **flags})
+        return run_search(search, open_job(check(settings), search))
 
     return find

@@ -3,6 +3,7 @@ import pytest
 
 from tl_strategies.search.probe import hopeless, pooled_codes, probe_depths
 from tl_strategies.search.search import open_job
+from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import trial_settings
 from tl_strategies.search.trial import Bench
 from tl_strategies.training.job import check, planned
@@ -10,7 +11,7 @@ from tl_strategies.training.job import check, planned
 
 @pytest.fixture
 def bench(base):
-    return Bench.open(open_job(check(base)))
+    return Bench.open(open_job(check(base), SearchSettings()))
 
 
 def test_codes_are_pooled_outputs_of_every_unit(bench):

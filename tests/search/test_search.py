@@ -15,6 +15,7 @@ from tl_strategies.data.cache import locked
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.search.search import finish, open_job
+from tl_strategies.search.settings import SearchSettings
 from tl_strategies.training.fit import fit
 from tl_strategies.training.job import check
 
@@ -267,6 +268,6 @@ def test_tensorboard_compares_trials_by_what_varies(find, directory):
 def test_trials_of_all_depths_see_as_many_views(base, cache, views):
     """Whether their features are stored or not."""
     settings = dataclasses.replace(base, augment="flip", epochs=6, cache=cache)
-    assert open_job(check(settings)).settings.views == views
+    assert open_job(check(settings), SearchSettings()).settings.views == views
     plain = dataclasses.replace(settings, augment="none")
-    assert open_job(check(plain)).settings.views is None
+    assert open_job(check(plain), SearchSettings()).settings.views is None

@@ -1,5 +1,6 @@
 """The engine's promises: cached equals uncached, nothing twice; and what each setting does."""
 
+import functools
 import json
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
 from tl_strategies.training import evaluate, features
+from tl_strategies.training import run as training_run
 from tl_strategies.training.checkpoint import Progress
+from tl_strategies.training.engine import Engine
 
 CACHED_OR_NOT = """
 import json, sys
@@ -76,6 +79,16 @@ def test_results_do_not_depend_on_the_store(settings, tmp_path, capsys, limit):
     settings["run_dir"] = str(tmp_path / "required")
     with pytest.raises(tl.UsageError, match="--cache require must have a store"):
         tl.fit("partial", n=2, **settings, cache="require")
+
+
+def test_steps_that_are_taken_at_once_change_nothing(settings, tmp_path, monkeypatch):
+    """Of 36 steps 18 are: 32, the most, would go on into the next epoch."""
+    settings |= {"batch_size": 1, "train_on": "train+validation"}
+    runs = [tl.fit("partial", n=4, **settings)]
+    monkeypatch.setattr(training_run, "Engine", functools.partial(Engine, verbose=False))
+    runs.append(tl.fit("partial", n=4, **{**settings, "run_dir": str(tmp_path / "quiet")}))
+    for one, other in zip(*(run.model.get_weights() for run in runs), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 def test_phases_that_go_down_are_computed_upwards(settings, monkeypatch):

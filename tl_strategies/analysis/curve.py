@@ -47,7 +47,14 @@ def open_job(settings: Settings, curve: CurveSettings) -> Job:
     if settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name[:15]}-curve")
         checked = dataclasses.replace(checked, directory=directory)
-    return claim(prepare(checked))
+    job = prepare(checked)
+    if curve.paper and (job.settings.backbone not in UNTRAINED or len(job.units) != PAPER_DEPTHS):
+        raise UsageError(
+            "--paper must come with --backbone caffenet or caffenet_mini, whose layers are the "
+            f"paper's. Received: {job.settings.backbone}."
+        )
+    cells_of(curve, job, halves_of(curve, job))
+    return claim(job)
 
 
 def _checked(settings: Settings, curve: CurveSettings) -> Checked:
@@ -89,11 +96,6 @@ def run_curve(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, A
 def _run(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
     halves = halves_of(curve, job)
     cells = cells_of(curve, job, halves)
-    if curve.paper and (job.settings.backbone not in UNTRAINED or len(job.units) != PAPER_DEPTHS):
-        raise UsageError(
-            "--paper must come with --backbone caffenet or caffenet_mini, whose layers are the "
-            f"paper's. Received: {job.settings.backbone}."
-        )
     begin(job.directory / RECORD, _describe(curve, job, halves, cells))
     write_text(job.directory / "config.toml", _config(curve, job.settings))
     about = _about(job, halves)

@@ -82,11 +82,12 @@ def search_depth(strategy: str = "partial", **flags: Any) -> Run:
             f"{', '.join(sorted(wrong))}. `tl-search --help` lists them."
         )
     settings = Settings(strategy=strategy, deterministic=True, train_on="train", **others)
-    job = open_job(check(settings))
-    return finish(run_search(SearchSettings(**chosen), job), job.directory / "best")
+    search = SearchSettings(**chosen)
+    job = open_job(check(settings), search)
+    return finish(run_search(search, job), job.directory / "best")
 
 
-def open_job(checked: Checked) -> Job:
+def open_job(checked: Checked, search: SearchSettings) -> Job:
     """What trials share, checked, in a directory of its own.
 
     Raises:
@@ -97,7 +98,9 @@ def open_job(checked: Checked) -> Job:
     if checked.settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name}-search")
         checked = dataclasses.replace(checked, directory=directory)
-    return claim(prepare(checked))
+    job = prepare(checked)
+    _check(search, job, make_space(search, job.settings, job.units))
+    return claim(job)
 
 
 def run_search(settings: SearchSettings, job: Job) -> Found:
@@ -123,7 +126,6 @@ def run_search(settings: SearchSettings, job: Job) -> Found:
 def _search(settings: SearchSettings, job: Job) -> Found:
     directory, base = job.directory, job.settings
     space = make_space(settings, base, job.units)
-    _check(settings, job, space)
     bench = Bench.open(job)
     begin(directory / RECORD, describe(settings, bench, space.get_config()["space"]))
     write_text(directory / "config.toml", config_text(base, settings))
