@@ -12,7 +12,6 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
-from tl_strategies.analysis import crew
 from tl_strategies.analysis import curve as curves
 from tl_strategies.analysis.cells import Cell
 from tl_strategies.analysis.network import values_of
@@ -174,40 +173,3 @@ def test_a_half_without_test_images_is_refused(tmp_path, by):
     curve = CurveSettings(class_split=tmp_path / "half.txt")
     with pytest.raises(tl.UsageError, match="2, 3 have none in test"):
         curves.open_job(settings, curve)
-
-
-def _unopened(directory):
-    raise tl.UsageError("a reason of its own")
-
-
-def test_what_keeps_a_worker_from_opening_is_said(tmp_path):
-    cells = [Cell("random0", "AB", "base", 0, 0)]
-    with pytest.raises(tl.UsageError, match="a reason of its own"):
-        list(curves.train_in_workers(cells, set(), 1, _unopened, (tmp_path,), tmp_path / "log"))
-
-
-def _deadly(directory):
-    return _Deadly(directory)
-
-
-class _Deadly:
-    """A study whose cells kill their process."""
-
-    def __init__(self, directory):
-        self.directory = directory
-
-    def run(self, cell):
-        import os
-
-        with (self.directory / "tries").open("a") as file:
-            file.write(f"{cell.name}\n")
-        os._exit(9)
-
-
-def test_workers_that_keep_dying_are_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(crew, "MOST_DEATHS", 2)
-    cells = [Cell("random0", "AB", "base", 0, repeat) for repeat in range(3)]
-    log = tmp_path / "log"
-    with pytest.raises(tl.UsageError, match="Workers must live"):
-        list(curves.train_in_workers(cells, set(), 1, _deadly, (tmp_path,), log))
-    assert len((tmp_path / "tries").read_text().splitlines()) == 2
