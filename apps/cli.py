@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
 import pathlib
 import shlex
@@ -215,8 +216,10 @@ def import_source(dataset: str) -> None:
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """Keep what TensorFlow's C++ says while it is imported off the screen, unless that fails."""
+    """Keep off the screen what TensorFlow says while it is imported, unless that fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # A study has many models, each traced once.
+    logging.getLogger("tensorflow").addFilter(lambda said: "retracing" not in said.getMessage())
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as aside:

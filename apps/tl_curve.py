@@ -11,9 +11,14 @@ from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, 
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
 from tl_strategies.training.settings import Settings
 
+# All layers have it, also those that are transferred and fine-tuned, which more would spoil.
+RATE = "0.001"
 FLAGS = [
     *flags_of(CurveSettings),
-    *flags_of(Settings, CELL_SETTINGS),
+    *(
+        dataclasses.replace(flag, default=RATE) if flag.name == "learning_rate" else flag
+        for flag in flags_of(Settings, CELL_SETTINGS)
+    ),
     Flag("config", str, None, "preset or TOML file with defaults; the command line wins"),
 ]
 

@@ -103,7 +103,8 @@ class Listing:
                 raise unknown("--classes", name, self.task.names)
         if len(set(names)) < 2 or len(set(names)) < len(names):
             raise UsageError(
-                f"--classes must be two different ones at least. Received: {', '.join(names)}."
+                "--classes must be two different ones at least, each by a flag of its own. "
+                f"Received: {', '.join(names)}."
             )
         number = np.full(self.task.label_count, -1)
         number[[self.task.names.index(name) for name in names]] = np.arange(len(names))
