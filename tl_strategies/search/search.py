@@ -99,7 +99,8 @@ def open_job(checked: Checked, search: SearchSettings) -> Job:
         directory = checked.directory.with_name(f"{checked.directory.name}-search")
         checked = dataclasses.replace(checked, directory=directory)
     job = prepare(checked)
-    _check(search, job, make_space(search, job.settings, job.units))
+    if search.worker is None:  # its chief has checked
+        _check(search, job, make_space(search, job.settings, job.units))
     return claim(job)
 
 
