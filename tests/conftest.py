@@ -15,6 +15,15 @@ from tests.forked import Command, prepare
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    """Test processes side by side would only wait for each other's; commands have all threads."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        import tensorflow as tf
+
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path_factory, monkeypatch):
     """No test reads or writes the user's cache."""

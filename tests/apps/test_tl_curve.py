@@ -66,7 +66,7 @@ def test_ctrl_c_says_how_to_go_on(arguments, fork, tmp_path):
 
 def test_kills(arguments, fork, tmp_path):
     """Killed ten times at random moments, it ends as one that was left alone."""
-    arguments += ["--epochs", "20", "--n", "1,7", "--treatments", "base,AnB,BnB+"]
+    arguments += ["--epochs", "20", "--n", "7", "--treatments", "base,AnB,BnB+"]
 
     def start(directory):
         return fork("tl_curve", [*arguments, "--run_dir", directory])

@@ -161,15 +161,11 @@ def test_a_learning_rate_is_found(settings):
     assert max(rates.values()) <= run.metrics["learning_rate"] * 1.001
 
 
-def test_label_smoothing_makes_humble(settings, tmp_path):
-    losses = {}
-    for smoothing in (0.0, 0.6):
-        settings.update(run_dir=str(tmp_path / str(smoothing)), epochs=15)
-        run = tl.fit("scratch", **settings, label_smoothing=smoothing)
-        losses[smoothing] = min(scalars(run.directory / "train", "epoch/loss").values())
+def test_label_smoothing_makes_humble(settings):
+    run = tl.fit("scratch", **{**settings, "epochs": 15}, label_smoothing=0.6)
     # The least possible loss is the entropy of the smoothed targets: .4 + .2, .2, .2 of three.
-    assert losses[0.6] > 0.94
-    assert losses[0.0] < 0.6
+    losses = scalars(run.directory / "train", "epoch/loss").values()
+    assert 0.94 < min(losses) < 1.09
 
 
 @pytest.mark.parametrize("policy", ["frozen", "adapt", "train"])
