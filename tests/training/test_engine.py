@@ -46,7 +46,7 @@ def scalars(directory, tag):
     ],
 )
 def test_cached_and_uncached_runs_are_bit_identical(settings, runs, other):
-    config = json.dumps({**settings, **other, "epochs": 3, "deterministic": True})
+    config = json.dumps({**settings, **other, "epochs": 4, "deterministic": True})
     result = subprocess.run(
         [sys.executable, "-c", CACHED_OR_NOT, config, json.dumps(runs)],
         capture_output=True,
