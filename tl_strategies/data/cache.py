@@ -6,9 +6,25 @@ import os
 import pathlib
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 
 from tl_strategies.errors import UsageError
+
+MARK = ".tl_strategies"  # a file in each directory that we made, as CACHEDIR.TAG is in a cache
+SIGNATURE = "made by tl-strategies"  # its first line
+
+
+def is_ours(directory: str | os.PathLike) -> bool:
+    """Whether tl-strategies made a directory, and all that is in it: a run's, a cache's."""
+    try:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        descriptor = os.open(pathlib.Path(directory) / MARK, flags)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return regular and file.read(len(SIGNATURE)) == SIGNATURE.encode()
 
 
 def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
