@@ -8,6 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from tl_strategies.tracking.drawing import drawable, plain_style
+
 STYLES = {  # colour, marker, what it is
     "base": ("black", "o", "base: trained from scratch"),
     "BnB": ("#1b3f8b", "s", "BnB: own layers, frozen"),
@@ -27,6 +29,7 @@ JITTER = 0.05  # between treatments, so that their points lie side by side
 Published = Mapping[str, Mapping[str, Sequence[float]]]  # by kind and treatment, at n = 1, 2, …
 
 
+@plain_style()
 def curve_figure(
     rows: Sequence[Mapping[str, Any]], metric: str, depth_count: int, published: Published
 ) -> Figure:
@@ -64,6 +67,7 @@ def curve_figure(
     return figure
 
 
+@plain_style()
 def difference_figure(
     means: Sequence[Mapping[str, Any]], metric: str, depth_count: int, published: Published
 ) -> Figure:
@@ -137,7 +141,7 @@ def _draw_published(axes: Axes, tables: Mapping[str, Sequence[float]], scale: fl
 
 
 def _finish(axes: Axes, depth_count: int, title: str, lowest: float) -> None:
-    axes.set_title(title)
+    axes.set_title(drawable(title, 60))
     axes.set_xlabel(f"n: transferred layers or blocks of {depth_count}")
     axes.set_xlim(lowest, depth_count + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))

@@ -6,12 +6,18 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullFormatter
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
+from tl_strategies.tracking.drawing import drawable, plain_style
+
+SOFTWARE = "tl-strategies"  # in each file, under the key that PNG has for it
+NAME, CAPTION, TITLE = 30, 24, 90  # characters at most
 MOST_NAMES = 60  # labels that can still be read side by side
 
 
+@plain_style()
 def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
     """A confusion matrix: rows are true labels, columns predicted ones, colour is recall.
 
@@ -28,11 +34,12 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     figure.colorbar(image, ax=axes, label="share of the true label", shrink=0.8)
     if count <= MOST_NAMES:
-        axes.set_xticks(range(count), names, rotation=90, parse_math=False)
-        axes.set_yticks(range(count), names, parse_math=False)
+        names = [drawable(name, NAME) for name in names]
+        axes.set_xticks(range(count), names, rotation=90)
+        axes.set_yticks(range(count), names)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(title)
+    axes.set_title(drawable(title, TITLE))
     if count <= 30:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
@@ -41,6 +48,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
     return figure
 
 
+@plain_style()
 def reliability_figure(
     confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, title: str
 ) -> Figure:
@@ -57,7 +65,7 @@ def reliability_figure(
     upper.set_ylabel("share that is right")
     upper.set_ylim(-0.03, 1.03)
     upper.legend(loc="upper left")
-    upper.set_title(title)
+    upper.set_title(drawable(title, TITLE))
     lower.bar(confidence, counts, width=0.04, color="tab:gray")
     lower.set_ylabel("predictions")
     lower.set_xlabel("confidence")
@@ -68,6 +76,7 @@ def reliability_figure(
     return figure
 
 
+@plain_style()
 def sheet_figure(
     images: np.ndarray, captions: Sequence[str], title: str, columns: int = 6
 ) -> Figure:
@@ -85,17 +94,18 @@ def sheet_figure(
     axes.set_axis_off()
     width, height = figure.get_size_inches()
     axes.set(xlim=(0, width), ylim=(height, 0))
+    title = drawable(title, TITLE)
     axes.text(width / 2, 0.22, title, ha="center", va="center", fontsize=10)
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = 1.7 * (i % columns), 0.4 + 2.1 * (i // columns)
         axes.imshow(image, extent=(left + 0.06, left + 1.64, top + 2.04, top + 0.46), aspect="auto")
-        lines = [line if len(line) <= 24 else f"{line[:23]}…" for line in caption.split("\n")]
-        options = {"ha": "center", "va": "bottom", "fontsize": 8, "parse_math": False}
-        axes.text(left + 0.85, top + 0.42, "\n".join(lines), **options)
+        lines = "\n".join(drawable(line, CAPTION) for line in caption.split("\n"))
+        axes.text(left + 0.85, top + 0.42, lines, ha="center", va="bottom", fontsize=8)
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
 
 
+@plain_style()
 def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure:
     """A learning-rate range test: the smoothed loss over the rate, and the rate chosen."""
     figure = Figure(figsize=(6, 4), dpi=110, layout="constrained")
@@ -103,12 +113,15 @@ def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure
     axes.plot(rates, losses)
     axes.axvline(chosen, color="black", linestyle="--", label=f"chosen: {chosen:.2g}")
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter("{x:g}")  # in place of powers of ten, which are mathematics
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("learning rate of the head")
     axes.set_ylabel("training loss, smoothed")
     axes.legend()
     return figure
 
 
+@plain_style()
 def figure_pixels(figure: Figure) -> np.ndarray:
     """A figure as uint8 of shape (height, width, 4)."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -119,12 +132,17 @@ def figure_pixels(figure: Figure) -> np.ndarray:
 
 
 def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
-    """Write a figure as PNG, whole or not at all; returns its pixels, as `figure_pixels` does."""
+    """Write a figure as PNG, whole or not at all; returns its pixels, as `figure_pixels` does.
+
+    The file says in a text chunk `Software` that it is ours.
+    """
     from tl_strategies.data.cache import written_aside
 
     pixels = figure_pixels(figure)
+    info = PngInfo()
+    info.add_text("Software", SOFTWARE)
     with written_aside(path) as aside:
-        Image.fromarray(pixels).convert("RGB").save(aside, format="png")
+        Image.fromarray(pixels).convert("RGB").save(aside, format="png", pnginfo=info)
     return pixels
 
 
@@ -138,6 +156,7 @@ class DepthScore:
     seconds: float
 
 
+@plain_style()
 def depth_figure(
     scores: Sequence[DepthScore], depth_count: int, chosen: int, title: str, metric: str
 ) -> Figure:
@@ -166,7 +185,7 @@ def depth_figure(
         axes.set_axisbelow(True)
     upper.set_ylabel(f"{metric.replace('_', ' ')}, %")
     upper.legend(loc="best")
-    upper.set_title(title)
+    upper.set_title(drawable(title, TITLE))
     lower.set_ylabel("training, s")
     lower.set_xlabel(f"transfer depth n: frozen units of {depth_count}")
     lower.set_xlim(-0.7, depth_count + 0.7)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from tl_strategies.data.cache import write_text
 from tl_strategies.data.images import Images
 from tl_strategies.data.task import Task
+from tl_strategies.output import cell, shown
 from tl_strategies.tracking.figures import (
     confusion_figure,
     reliability_figure,
@@ -79,8 +80,9 @@ def _figures(
     for name, (order, what) in orders.items():
         chosen = np.argsort(order, kind="stable")[:SHOWN]
         captions = [
-            f"{images.listing.label_text(positions[i]) or 'none'}\n"
-            f"→ {predicted_text(task, probabilities[i]) or 'none'} {probabilities[i].max():.2f}"
+            f"{shown(images.listing.label_text(positions[i])) or 'none'}\n"
+            f"→ {shown(predicted_text(task, probabilities[i])) or 'none'} "
+            f"{probabilities[i].max():.2f}"
             for i in chosen
         ]
         yield name, sheet_figure(images[positions[chosen]], captions, f"{what}: label → predicted")
@@ -135,7 +137,7 @@ def predicted_text(task: Task, probabilities: np.ndarray) -> str:
 
 
 def predictions_csv(images: Images, predictions: dict[str, np.ndarray]) -> str:
-    """The text of predictions.csv.
+    """The text of predictions.csv; a label that a spreadsheet would compute begins with '.
 
     Args:
         images: the data set.
@@ -144,11 +146,11 @@ def predictions_csv(images: Images, predictions: dict[str, np.ndarray]) -> str:
     names = images.listing.task.names
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "predicted", "part", *names])
+    writer.writerow(["path", "label", "predicted", "part", *map(cell, names)])
     for part, probabilities in predictions.items():
         for position, row in zip(images.positions(part), probabilities, strict=True):
-            label = images.listing.label_text(position)
-            predicted = predicted_text(images.listing.task, row)
+            label = cell(images.listing.label_text(position))
+            predicted = cell(predicted_text(images.listing.task, row))
             path = images.listing.paths[position]
             writer.writerow([path, label, predicted, part, *(f"{value:.7g}" for value in row)])
     return text.getvalue()
