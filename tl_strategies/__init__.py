@@ -6,7 +6,9 @@
 Names are imported when they are first used: Keras takes seconds.
 """
 
+import contextlib
 import importlib
+import sys
 from typing import Any
 
 from tl_strategies.version import VERSION as __version__
@@ -27,13 +29,20 @@ _PUBLIC = {
     "register": "tl_strategies.strategies",
     "search_depth": "tl_strategies.search.search",
 }
+_TRAINING = ("fit", "search_depth")  # need TensorFlow under Keras
 __all__ = [*_PUBLIC, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _PUBLIC:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_PUBLIC[name]), name)
+    surroundings: contextlib.AbstractContextManager = contextlib.nullcontext()
+    if name in _TRAINING and "keras" not in sys.modules:
+        from tl_strategies.environment import cleaned
+
+        surroundings = cleaned()
+    with surroundings:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
 
 
 def __dir__() -> list[str]:

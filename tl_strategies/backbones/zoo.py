@@ -16,6 +16,7 @@ from tl_strategies.backbones import caffenet, efficientnet_lite0
 from tl_strategies.backbones.hub import load_preset
 from tl_strategies.backbones.keras_file import load_backbone_file, load_weights_file
 from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
+from tl_strategies.environment import undisturbed
 from tl_strategies.errors import UsageError, unknown
 
 NO_ANSWER = 8  # seconds without an answer before a download is given up
@@ -41,6 +42,7 @@ IMAGE_SIZES = {
 }
 
 
+@undisturbed()
 def load_backbone(
     name: str,
     weights: str = "imagenet",
