@@ -1,77 +1,29 @@
-"""What all commands share: flags from a schema, a preset file, help, errors and exit codes."""
+"""What all commands share: their surroundings, errors, exit codes, and how they are stopped."""
 
 import contextlib
-import dataclasses
 import logging
 import os
 import pathlib
+import re
 import shlex
 import sys
 import tempfile
-import tomllib
-import types
-import typing
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from absl import flags
+from tl_apps.flags import Flag, help_text, parse
+from tl_apps.stopping import at_once, how_to_go_on, stoppable
+from tl_strategies.environment import import_keras, take_over
+from tl_strategies.errors import FULL_DISK, UsageError
+from tl_strategies.output import UNSAFE, leave, shielded, shown
 
-from tl_strategies import configs
-from tl_strategies.errors import FULL_DISK, UsageError, unknown
-
-PRESETS = pathlib.Path(next(iter(configs.__path__)))
-KINDS = {
-    bool: "true or false",
-    int: "a whole number",
-    float: "a number",
-    str: "text",
-    tuple: "a list of texts",
-}
-
-
-@dataclasses.dataclass(frozen=True)
-class Flag:
-    """A flag: its name, type, default and help.
-
-    `choices` are those of an enumeration; a text that is `numeric` may be a number in a preset.
-    """
-
-    name: str
-    kind: type
-    default: Any
-    help: str
-    choices: tuple[str, ...] = ()
-    numeric: bool = False
-
-
-def flags_of(schema: type, only: Sequence[str] | None = None) -> list[Flag]:
-    """The flags of a dataclass's fields: all of them, or those named."""
-    types_of = typing.get_type_hints(schema)
-    found = []
-    for field in dataclasses.fields(schema):
-        if only is not None and field.name not in only:
-            continue
-        kind = types_of[field.name]
-        arms = typing.get_args(kind) if typing.get_origin(kind) is types.UnionType else (kind,)
-        kind = str if str in arms else typing.get_origin(arms[0]) or arms[0]
-        default = str(field.default) if kind is str and field.default is not None else field.default
-        notes = field.metadata
-        found.append(
-            Flag(
-                field.name,
-                kind,
-                default,
-                notes["help"],
-                notes["choices"],
-                bool({int, float} & set(arms)),
-            )
-        )
-    return found
+if TYPE_CHECKING:
+    from tl_strategies.training.job import Job
 
 
 def run_command(
     name: str,
-    doc: str,
+    doc: str | None,
     schema: list[Flag],
     body: Callable[[dict[str, Any]], int | None],
     argv: Sequence[str] | None,
@@ -88,99 +40,51 @@ def run_command(
         epilog: the last lines of --help.
 
     Returns:
-        The exit code: 2 for what the user can mend, 130 for Ctrl-C, 141 for a closed pipe.
+        The exit code: 2 for what the user can mend, 130 for Ctrl-C, 143 for SIGTERM, 129 for
+        SIGHUP.
     """
-    arguments = list(sys.argv[1:] if argv is None else argv)
+    own_process = argv is None
+    if own_process:
+        take_over()
+    arguments = list(sys.argv[1:] if own_process else argv)
     try:
-        if any(argument in ("--help", "-help", "-h") for argument in arguments):
-            print(_help(name, doc, schema) + epilog())
-            return 0
-        return body(_parse(name, schema, arguments)) or 0
-    except (UsageError, flags.Error) as error:
-        print(f"{name}: error: {error}", file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    except KeyboardInterrupt as error:
-        print(f"\n{name}: stopped{error}", file=sys.stderr)
-        return 130
+        with stoppable(name) as stop, shielded():
+            try:
+                if any(argument in ("--help", "-help", "-h") for argument in arguments):
+                    print(help_text(name, doc, schema) + epilog())
+                    return 0
+                return body(parse(name, schema, arguments)) or 0
+            except UsageError as error:
+                print(f"{name}: error: {shown(error)}", file=sys.stderr)
+                return 2
+            except KeyboardInterrupt:
+                sys.stdout.flush()
+                if own_process:  # to take TensorFlow down takes seconds
+                    stop.end()
+                stop.say()
+                return stop.code
+    finally:
+        if own_process:
+            leave(sys.stdout)
+            leave(sys.stderr)
 
 
-def _parse(name: str, schema: list[Flag], arguments: list[str]) -> dict[str, Any]:
-    values = flags.FlagValues()
-    for flag in schema:
-        _define(flag, values)
-    rest = values([name, *arguments])[1:]
-    if rest:
-        raise UsageError(f"{name} must get flags only. Received: {' '.join(rest)}. See --help.")
-    if "config" in values and values["config"].value is not None:
-        _apply_config(values["config"].value, schema, values)
-    return {flag.name: values[flag.name].value for flag in schema}
-
-
-def _define(flag: Flag, values: flags.FlagValues) -> None:
-    options = {"flag_values": values, "help": flag.help}
-    if flag.choices:
-        flags.DEFINE_enum(flag.name, flag.default, flag.choices, **options)
-    elif flag.kind is tuple:
-        flags.DEFINE_multi_string(flag.name, list(flag.default), **options)
-    else:
-        define = {
-            bool: flags.DEFINE_boolean,
-            int: flags.DEFINE_integer,
-            float: flags.DEFINE_float,
-            str: flags.DEFINE_string,
-        }[flag.kind]
-        define(flag.name, flag.default, **options)
-
-
-def _apply_config(path: str, schema: list[Flag], values: flags.FlagValues) -> None:
-    """Set flag defaults from a TOML file; what the command line gives stays."""
-    presets = {file.stem: file for file in PRESETS.glob("*.toml")}
-    file = presets.get(path, pathlib.Path(path))
-    try:
-        config = tomllib.loads(file.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(
-            f"--config must be a TOML file or one of {', '.join(sorted(presets))}. "
-            f"Received: {path}: {error.strerror}."
-        ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"--config must be TOML. Received: {path}: {error}.") from error
-    known = {flag.name: flag for flag in schema if flag.name != "config"}
-    for key, value in config.items():
-        if key not in known:
-            raise unknown(f"A key of {path}", key, known)
-        flag = known[key]
-        fits = {
-            bool: isinstance(value, bool),
-            int: isinstance(value, int) and not isinstance(value, bool),
-            float: isinstance(value, int | float) and not isinstance(value, bool),
-            str: isinstance(value, str)
-            or (flag.numeric and isinstance(value, int | float) and not isinstance(value, bool)),
-            tuple: isinstance(value, list) and all(isinstance(item, str) for item in value),
-        }[flag.kind]
-        if not fits:
-            raise UsageError(f"{key} in {path} must be {KINDS[flag.kind]}. Received: {value!r}.")
-        values.set_default(key, str(value) if flag.kind is str else value)
-
-
-def _help(name: str, doc: str, schema: list[Flag]) -> str:
-    lines = [doc.strip(), "", f"usage: {name} [--flag value …]", ""]
-    width = max(len(flag.name) for flag in schema) + 2
-    for flag in schema:
-        notes = "|".join(flag.choices) if flag.choices else flag.help
-        notes = f"{flag.help}: {notes}" if flag.choices else notes
-        if flag.kind is not bool and flag.default not in (None, ()):
-            notes += f" (default: {flag.default})"
-        lines.append(f"  --{flag.name:<{width}}{notes}")
-    return "\n".join(lines)
+def announce(job: "Job") -> None:
+    """Say what the work is about to begin with."""
+    images = f"{len(job.listing.paths)} images of {shown(job.listing.source)}"
+    print(f"{images}; writing {shown(job.directory)}")
 
 
 def quoted(path: pathlib.Path) -> str:
-    """The path as a shell takes it."""
-    return shlex.quote(str(path))
+    """The path as a shell takes it, whatever is in it."""
+    text = str(path)
+    if not UNSAFE.search(text):
+        return shlex.quote(text)
+
+    def escaped(found: re.Match) -> str:
+        return "".join(f"\\x{byte:02x}" for byte in os.fsencode(found.group()))
+
+    return "$'" + UNSAFE.sub(escaped, re.sub(r"([\\'])", r"\\\1", text)) + "'"
 
 
 @contextlib.contextmanager
@@ -195,9 +99,8 @@ def long_work(directory: pathlib.Path, go_on: Callable[[pathlib.Path], str]) -> 
         UsageError: the disk is full.
     """
     try:
-        yield
-    except KeyboardInterrupt as error:
-        raise KeyboardInterrupt(go_on(directory)) from error
+        with how_to_go_on(lambda: go_on(directory)):
+            yield
     except OSError as error:
         if error.errno not in FULL_DISK:
             raise
@@ -222,9 +125,10 @@ def quiet_import() -> Iterator[None]:
     logging.getLogger("tensorflow").addFilter(lambda said: "retracing" not in said.getMessage())
     sys.stderr.flush()
     saved = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
+    with at_once(), tempfile.TemporaryFile() as aside:
         os.dup2(aside.fileno(), 2)
         try:
+            import_keras()
             yield
         except BaseException:
             os.dup2(saved, 2)

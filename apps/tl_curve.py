@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, quoted, run_command
+from tl_apps.cli import announce, import_source, long_work, quiet_import, quoted, run_command
+from tl_apps.flags import Flag, flags_of
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
 from tl_strategies.training.settings import Settings
 
@@ -32,12 +33,15 @@ def _run(values: dict[str, Any]) -> int | None:
     settings = Settings(**{name: values[name] for name in CELL_SETTINGS}, deterministic=True)
     names = [field.name for field in dataclasses.fields(CurveSettings)]
     curve = CurveSettings(**{name: values[name] for name in names})
+    from tl_strategies.analysis.checks import check_study
+
     import_source(settings.dataset)
+    checked = check_study(settings, curve)  # what needs no Keras is said at once
     with quiet_import():
         from tl_strategies.analysis.curve import open_job, run_curve
 
-    job = open_job(settings, curve)
-    print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
+    job = open_job(checked, curve)
+    announce(job)
     with long_work(job.directory, _go_on):
         summary = run_curve(curve, job, _progress())
     print(table(summary, job.directory))

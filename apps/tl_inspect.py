@@ -7,11 +7,14 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, quiet_import, run_command
+from tl_apps.cli import import_source, quiet_import, run_command
+from tl_apps.flags import Flag, flags_of
 from tl_strategies.backbones.names import backbone_names
 from tl_strategies.data.cache import check_directory, check_writable, store_directory
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.data.store import Store
+from tl_strategies.errors import UsageError
+from tl_strategies.output import shown
 from tl_strategies.strategies import load_plugin, strategies
 from tl_strategies.training.job import list_of
 from tl_strategies.training.settings import Settings
@@ -43,10 +46,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(values: dict[str, Any]) -> None:
     for plugin in values["plugin"]:
         load_plugin(plugin)
+    asked = {
+        "--backbone": values["backbone"],
+        "--dataset": values["dataset"],
+        "--cache or --clear_cache": values["cache"] or values["clear_cache"],
+    }
+    if len(both := [flag for flag, value in asked.items() if value]) > 1:
+        raise UsageError(f"Only one of these must be given. Received: {', '.join(both)}.")
     if values["cache"] or values["clear_cache"]:
-        directory = store_directory(values["cache_dir"])
-        check_directory("cache_dir", directory)
-        _cache(Store(directory), values["clear_cache"], values["json"])
+        _cache(_store(values["cache_dir"]), values["clear_cache"], values["json"])
         return
     if values["dataset"] is not None:
         _inspect_data(values)
@@ -91,7 +99,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
     sheet = check_writable("contact_sheet", pathlib.Path(values["contact_sheet"]).parent)
     if settings.folds and not settings.fold:
         settings = dataclasses.replace(settings, fold=1)
-    store = store_directory(settings.cache_dir)
+    store = _store(settings.cache_dir)
     with quiet_import():
         from tl_strategies.data.images import load_images
         from tl_strategies.data.report import data_text, describe_data
@@ -103,16 +111,18 @@ def _inspect_data(values: dict[str, Any]) -> None:
         listing,
         settings.image_size or IMAGE_SIZE,
         dataclasses.replace(settings.splitting, validation=True),
-        Store(store),
+        store,
         # Where a JSON is wanted nothing else is printed.
         (lambda done: None)
         if values["json"]
         else progress_bar(len(listing.paths), "decoding images"),
     )
     report = describe_data(images)
-    shown = images.some_of_each(SHEET)
-    captions = [images.listing.label_text(i) or "none" for i in shown]
-    figure = sheet_figure(images[shown], captions, f"{len(images.rows)} images of {listing.source}")
+    chosen = images.some_of_each(SHEET)
+    captions = [shown(images.listing.label_text(i)) or "none" for i in chosen]
+    figure = sheet_figure(
+        images[chosen], captions, f"{len(images.rows)} images of {listing.source}"
+    )
     file = sheet / pathlib.Path(values["contact_sheet"]).name
     save_figure(figure, file)
     if values["json"]:
@@ -120,6 +130,15 @@ def _inspect_data(values: dict[str, Any]) -> None:
         return
     print(data_text(report, whole=True))
     print(f"some of them: {file}")
+
+
+def _store(cache_dir: str | None) -> Store:
+    try:
+        directory = store_directory(cache_dir)
+    except RuntimeError as error:  # of ~nobody, who has no home
+        raise UsageError(f"--cache_dir must be a path. Received: {cache_dir}: {error}") from error
+    check_directory("cache_dir", directory)
+    return Store(directory)
 
 
 def _cache(store: Store, clear: bool, as_json: bool) -> None:
@@ -150,7 +169,7 @@ def _print_names(as_json: bool) -> None:
         width = max(map(len, entries))
         print(f"{title}:")
         for name, description in entries.items():
-            print(f"  {name:<{width}}  {description}")
+            print(f"  {name:<{width}}  {description}".rstrip())
     print("backbones (and any .keras file):")
     line = " "
     for name in backbone_names():

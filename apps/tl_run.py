@@ -6,10 +6,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, quoted, run_command
+from tl_apps.cli import announce, import_source, long_work, quiet_import, quoted, run_command
+from tl_apps.flags import Flag, flags_of
 from tl_strategies.errors import UsageError
 from tl_strategies.strategies import strategies
 from tl_strategies.training.settings import Settings
+from tl_strategies.training.unheeded import unheeded_text
 
 FLAGS = [
     *flags_of(Settings),
@@ -31,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _epilog() -> str:
     known = strategies()
     width = max(map(len, known))
-    lines = [f"  {name:<{width}}  {cls.description()}" for name, cls in known.items()]
+    lines = [f"  {name:<{width}}  {cls.description()}".rstrip() for name, cls in known.items()]
     return "\n\nstrategies:\n" + "\n".join(lines)
 
 
@@ -52,7 +54,7 @@ def _run(values: dict[str, Any]) -> int | None:
         trained_on = trained_on or "train"
         settings = dataclasses.replace(settings, n=None, deterministic=True, train_on=trained_on)
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # its worker needs some too
-    from tl_strategies.training.job import check, claim, prepare
+    from tl_strategies.training.job import check, claim, planned, prepare
 
     import_source(settings.dataset)
     checked = check(settings)
@@ -60,6 +62,9 @@ def _run(values: dict[str, Any]) -> int | None:
         import keras  # noqa: F401
 
     job = prepare(dataclasses.replace(checked, strategy=None) if searches else checked)
+    plan = job.plan or planned(job, settings, job.directory).plan
+    if text := unheeded_text(settings, plan):
+        print(text)
     if dry_run:
         print(job.plan)
         return None
@@ -67,7 +72,7 @@ def _run(values: dict[str, Any]) -> int | None:
         from tl_strategies.training.folds import run_folds
         from tl_strategies.training.run import run
     job = claim(job)
-    print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
+    announce(job)
     with long_work(job.directory, _go_on):
         result = _run_best(job) if searches else run_folds(job) if folds else run(job)
     print(summary(result))

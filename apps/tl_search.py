@@ -5,10 +5,12 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import Flag, flags_of, import_source, long_work, quiet_import, quoted, run_command
+from tl_apps.cli import announce, import_source, long_work, quiet_import, quoted, run_command
+from tl_apps.flags import Flag, flags_of
 from tl_strategies.errors import UsageError
 from tl_strategies.search.settings import TRIAL_SETTINGS, SearchSettings
 from tl_strategies.training.settings import Settings
+from tl_strategies.training.unheeded import unheeded_text
 
 FLAGS = [
     *flags_of(SearchSettings),
@@ -30,10 +32,12 @@ def _run(values: dict[str, Any]) -> int | None:
     search_settings = SearchSettings(**{name: values[name] for name in names})
     if search_settings.worker and settings.run_dir is None:
         raise UsageError("--worker must come with --run_dir, that of its chief.")
-    from tl_strategies.training.job import check
+    from tl_strategies.search.entries import check_tuner, read_entries
+    from tl_strategies.training.job import check, planned
 
     import_source(settings.dataset)
     checked = check(settings)  # what needs no Keras is said at once
+    check_tuner(search_settings, read_entries(search_settings, settings))
     with quiet_import():
         from tl_strategies.search.search import finish, open_job, run_search, work
 
@@ -41,7 +45,11 @@ def _run(values: dict[str, Any]) -> int | None:
     if search_settings.worker:
         work(search_settings, job)
         return None
-    print(f"{len(job.listing.paths)} images of {job.listing.source}; writing {job.directory}")
+    if not search_settings.space.endswith(".toml"):  # which may vary what the plan comes from
+        plan = planned(job, job.settings, job.directory).plan
+        if text := unheeded_text(job.settings, plan):
+            print(text)
+    announce(job)
     with long_work(job.directory, _go_on):
         found = run_search(search_settings, job)
         best = finish(found, job.directory / "best")

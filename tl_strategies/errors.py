@@ -17,8 +17,13 @@ class UsageError(ValueError):
 def unknown(what: str, received: str, choices: Iterable[str], hint: str = "") -> UsageError:
     """An error for a name that is not among the choices, with the nearest one named."""
     choices = list(choices)
-    nearest = difflib.get_close_matches(str(received), choices, n=1, cutoff=0.5)
     message = f"{what} must be one of {', '.join(choices)}. Received: {received}."
-    if nearest:
-        message += f" Did you mean {nearest[0]!r}?"
+    if likely := nearest(received, choices):
+        message += f" Did you mean {likely!r}?"
     return UsageError(f"{message} {hint}".rstrip())
+
+
+def nearest(received: object, choices: Iterable[str]) -> str:
+    """The choice that was probably meant; none if nothing is near."""
+    found = difflib.get_close_matches(str(received), list(choices), n=1, cutoff=0.5)
+    return found[0] if found else ""

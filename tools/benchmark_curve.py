@@ -23,6 +23,7 @@ import keras
 import numpy as np
 
 from tl_strategies.analysis.cells import TREATMENTS, Cell, make_cells
+from tl_strategies.analysis.checks import check_study
 from tl_strategies.analysis.curve import halves_of, open_job
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
 from tl_strategies.analysis.study import Study
@@ -48,7 +49,7 @@ def main() -> None:
         where = {"run_dir": f"{directory}/study", "cache_dir": f"{directory}/cache"}
         settings = Settings(**shared, **where, deterministic=True)
         curve = CurveSettings(splits=1)
-        job = open_job(settings, curve)
+        job = open_job(check_study(settings, curve), curve)
         study = Study(job, curve, halves_of(curve, job))
         cells = make_cells(list(study.halves.values()), TREATMENTS, depths, 1)
         ours = {}

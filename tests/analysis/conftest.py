@@ -2,6 +2,7 @@
 
 import pytest
 
+from tl_strategies.analysis.checks import check_study
 from tl_strategies.analysis.curve import open_job
 from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.training.settings import Settings
@@ -28,6 +29,6 @@ def open_study(settings):
 
     def open_study(**curve):
         curve = CurveSettings(**{"splits": 1, **curve})
-        return curve, open_job(settings, curve)
+        return curve, open_job(check_study(settings, curve), curve)
 
     return open_study

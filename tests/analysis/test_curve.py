@@ -14,6 +14,7 @@ from tensorboard.util.tensor_util import make_ndarray
 import tl_strategies as tl
 from tl_strategies.analysis import curve as curves
 from tl_strategies.analysis.cells import Cell
+from tl_strategies.analysis.checks import check_study
 from tl_strategies.analysis.network import values_of
 from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.analysis.study import Study
@@ -69,7 +70,7 @@ def test_the_paper_s_score(settings):
     """The mean of the ten best validation accuracies."""
     longer = Settings(**{**settings.__dict__, "epochs": 13})
     curve = CurveSettings(n="7", treatments="base", splits=1, score="paper")
-    job = curves.open_job(longer, curve)
+    job = curves.open_job(check_study(longer, curve), curve)
     summary = curves.run_curve(curve, job, quiet)
     assert summary["metric"] == "validation_accuracy"
     assert summary["means"][0]["cells"] == 2
@@ -87,7 +88,7 @@ def test_weights_that_are_given(settings, backbone):
     """A is what the backbone was trained on; base is the same network from scratch."""
     given = Settings(**{**settings.__dict__, "backbone": backbone, "image_size": None})
     curve = CurveSettings(n="2,5", splits=2)
-    job = curves.open_job(given, curve)
+    job = curves.open_job(check_study(given, curve), curve)
     cells = curves.cells_of(curve, job, curves.halves_of(curve, job))
     assert {cell.treatment for cell in cells} == {"base", "AnB", "AnB+", "RnB", "RnB+"}
     assert {cell.split for cell in cells} == {"given0", "given1"}
@@ -99,7 +100,7 @@ def test_weights_that_are_given(settings, backbone):
 def test_a_cell_starts_from_the_weights_that_are_given(settings, backbone):
     given = Settings(**{**settings.__dict__, "backbone": backbone, "image_size": None})
     curve = CurveSettings(n="2", treatments="base,AnB", splits=1)
-    job = curves.open_job(given, curve)
+    job = curves.open_job(check_study(given, curve), curve)
     study = Study(job, curve, curves.halves_of(curve, job))
     source = values_of(keras.models.load_model(backbone))
     for treatment, n in (("AnB", 2), ("base", 0)):
@@ -172,4 +173,4 @@ def test_a_half_without_test_images_is_refused(tmp_path, by):
         settings = dataclasses.replace(settings, split=str(tmp_path / "split.csv"))
     curve = CurveSettings(class_split=tmp_path / "half.txt")
     with pytest.raises(tl.UsageError, match="2, 3 have none in test"):
-        curves.open_job(settings, curve)
+        curves.open_job(check_study(settings, curve), curve)

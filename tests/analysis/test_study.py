@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from tl_strategies.analysis.cells import TREATMENTS, Cell
+from tl_strategies.analysis.checks import check_study
 from tl_strategies.analysis.curve import cells_of, halves_of, open_job
 from tl_strategies.analysis.network import Networks, values_of
 from tl_strategies.analysis.settings import CurveSettings
@@ -119,7 +120,7 @@ def test_all_cells_see_as_many_views(settings):
     for cache, views in (("auto", KEPT_VIEWS), ("off", 6)):
         augmented = dataclasses.replace(settings, augment="flip", epochs=6, cache=cache)
         curve = CurveSettings(splits=1)
-        job = open_job(augmented, curve)
+        job = open_job(check_study(augmented, curve), curve)
         study = Study(job, curve, halves_of(curve, job))
         for treatment, n in (("base", 0), ("BnB", 7), ("RnB+", 3)):
             cell = Cell("random0", "AB", treatment, n, 0)
@@ -134,7 +135,7 @@ def test_precision_is_that_of_the_run_each_time(settings):
     """A base that was saved leaves its model in float32."""
     half = dataclasses.replace(settings, precision="mixed_bfloat16")
     curve = CurveSettings(splits=1)
-    job = open_job(half, curve)
+    job = open_job(check_study(half, curve), curve)
     study = Study(job, curve, halves_of(curve, job))
     study.run(Cell("random0", "AB", "base", 0, 0))
     features = start(study, Cell("random0", "BA", "base", 0, 0))

@@ -94,7 +94,7 @@ def test_kills(arguments, fork, tmp_path):
         (["--treatments", "base,AnC"], "Did you mean"),
         (["--n", "9"], "from 0 to 7"),
         (["--class_split", "given"], "must stand alone"),
-        (["--splits", "0"], "--splits must be a whole number of at least 1"),
+        (["--splits", "0"], "--splits must be at least 1"),
         (["--class_split", "natural_manmade"], "must come with the 1000 classes"),
         (["--backbone", "caffenet_mini", "--image_size", "20"], "at least 28"),
         (["--dataset", "clipat"], "Did you mean 'clipart'"),

@@ -43,8 +43,8 @@ def fails(capsys, *arguments, main=tl_run.main):
     [
         (["--strategy", "partal"], "Did you mean 'partial'"),
         (["--strategy", "head", "--n", "3"], "--n must not be given"),
-        (["--stratgy", "head"], "Did you mean: strategy"),
-        (["--epochs", "many"], "epochs"),
+        (["--stratgy", "head"], "Did you mean --strategy?"),
+        (["--epochs", "many"], "--epochs must be a whole number. Received: many."),
         (["--epochs", "0"], "--epochs must be at least 1. Received: 0."),
         (["--learning_rate", "-1"], "--learning_rate must be above 0"),
         (["--optimizer", "Ftrl"], "--optimizer must not be Ftrl"),

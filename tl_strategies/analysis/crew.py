@@ -15,6 +15,7 @@ from typing import Any
 
 from tl_strategies.analysis.cells import Cell
 from tl_strategies.errors import UsageError
+from tl_strategies.output import Shield
 
 MOST_DEATHS = 3  # of a worker, without a cell done in between
 
@@ -108,10 +109,12 @@ def _begin(place: tuple[str, str], arguments: tuple, log: pathlib.Path) -> None:
     Each has as many threads as a process alone: with others TensorFlow would round otherwise.
     """
     global _study, _failure
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):  # the parent's to handle
+        signal.signal(number, signal.SIG_IGN)
     with log.open("ab") as file:
         for stream in (1, 2):
             os.dup2(file.fileno(), stream)
+    sys.stdout, sys.stderr = Shield(sys.stdout), Shield(sys.stderr)
     sentinel = multiprocessing.parent_process().sentinel
     threading.Thread(target=_end_with, args=[sentinel], daemon=True).start()
     try:

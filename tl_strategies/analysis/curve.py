@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 
 from tl_strategies.analysis.cells import Cell, make_cells, parse_treatments
+from tl_strategies.analysis.checks import halves_of, paper_error
 from tl_strategies.analysis.crew import train_here, train_in_workers
-from tl_strategies.analysis.halves import Halves, all_halves, check_parts
+from tl_strategies.analysis.halves import Halves
+from tl_strategies.analysis.opening import open_study
 from tl_strategies.analysis.report import track_report, write_report
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
 from tl_strategies.analysis.study import RESULT, Study, cell_directory
-from tl_strategies.backbones.names import UNTRAINED
 from tl_strategies.backbones.units import find_depth
 from tl_strategies.data.cache import locked, write_text
-from tl_strategies.data.parts import read_split
 from tl_strategies.errors import UsageError
 from tl_strategies.training.description import begin
 from tl_strategies.training.forward import model_digest
 from tl_strategies.training.inputs import same_views
-from tl_strategies.training.job import Checked, Job, check, claim, prepare
+from tl_strategies.training.job import Checked, Job, claim, prepare
 from tl_strategies.training.settings import Settings, to_toml
 
 MOST_DEPTHS = 8  # of --n auto
@@ -36,38 +36,30 @@ PAPER_DEPTHS = 7  # of CaffeNet
 Progress = Callable[[Cell, dict[str, Any], int, int], None]
 
 
-def open_job(settings: Settings, curve: CurveSettings) -> Job:
-    """What cells share, checked, in a directory of its own.
+def open_job(checked: Checked, curve: CurveSettings) -> Job:
+    """What cells share, in a directory of its own.
+
+    Args:
+        checked: by `check_study`.
+        curve: settings of the study.
 
     Raises:
         UsageError: something must change before any cell can be trained.
     """
     os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
-    checked = _checked(settings, curve)
-    if settings.run_dir is None:
+    if checked.settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name[:15]}-curve")
         checked = dataclasses.replace(checked, directory=directory)
-    job = prepare(checked)
-    if curve.paper and (job.settings.backbone not in UNTRAINED or len(job.units) != PAPER_DEPTHS):
-        raise UsageError(
-            "--paper must come with --backbone caffenet or caffenet_mini, whose layers are the "
-            f"paper's. Received: {job.settings.backbone}."
-        )
+    job = prepared(checked)
+    if curve.paper and len(job.units) != PAPER_DEPTHS:
+        raise paper_error(job.settings.backbone)
     cells_of(curve, job, halves_of(curve, job))
     return claim(job)
 
 
-def _checked(settings: Settings, curve: CurveSettings) -> Checked:
-    """Settings that passed the checks that take a moment; the backbone has weights or has not."""
-    if curve.kinds(settings) != ["given"]:
-        settings = dataclasses.replace(settings, weights="none")
-    checked = dataclasses.replace(check(same_views(settings)), strategy=None)
-    listing, file = checked.listing, checked.settings.split
-    parts = listing.parts if file is None else read_split(file, listing)
-    for halves in halves_of(curve, checked):
-        if parts is not None:
-            check_parts(halves, listing, parts)
-    return checked
+def prepared(checked: Checked) -> Job:
+    """The job of a study, with the backbone loaded."""
+    return prepare(dataclasses.replace(checked, settings=same_views(checked.settings)))
 
 
 def run_curve(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
@@ -118,12 +110,6 @@ def _run(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
     return summary
 
 
-def halves_of(curve: CurveSettings, job: Job | Checked) -> list[Halves]:
-    """All splits of the classes, in their order."""
-    kinds, task = curve.kinds(job.settings), job.listing.task
-    return all_halves(kinds, task, curve.splits, job.settings.seed)
-
-
 def cells_of(curve: CurveSettings, job: Job, halves: list[Halves]) -> list[Cell]:
     """All cells, in the order in which they are begun.
 
@@ -140,12 +126,6 @@ def cells_of(curve: CurveSettings, job: Job, halves: list[Halves]) -> list[Cell]
         depths = sorted({find_depth(name, job.units) for name in names} - {0})
     treatments = parse_treatments(curve.treatments, given=not halves[0].a)
     return make_cells(halves, treatments, list(map(int, depths)), curve.repeats)
-
-
-def open_study(settings: Settings, curve: CurveSettings, directory: pathlib.Path) -> Study:
-    """The study of a worker, opened anew in its process."""
-    job = dataclasses.replace(prepare(_checked(settings, curve)), directory=directory)
-    return Study(job, curve, halves_of(curve, job))
 
 
 def _train(

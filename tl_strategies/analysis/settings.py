@@ -5,8 +5,9 @@ import os
 
 from tl_strategies.analysis.cells import parse_treatments
 from tl_strategies.backbones.names import UNTRAINED
-from tl_strategies.errors import UsageError, unknown
-from tl_strategies.training.settings import Settings, require, setting
+from tl_strategies.errors import UsageError
+from tl_strategies.training.schema import check_values, require, setting
+from tl_strategies.training.settings import Settings
 
 # Of a run, those that all cells share.
 CELL_SETTINGS = [
@@ -50,12 +51,9 @@ class CurveSettings:
         object.__setattr__(self, "n", str(self.n))
         if self.class_split is not None:
             object.__setattr__(self, "class_split", os.fspath(self.class_split))
+        check_values(self)
         for name in ("splits", "repeats", "workers"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            require(name, whole, "a whole number of at least 1", value)
-        if self.score not in SCORES:
-            raise unknown("--score", self.score, SCORES)
+            require(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         parse_treatments(self.treatments, given=False)
 
     def kinds(self, settings: Settings) -> list[str]:

@@ -11,6 +11,7 @@ import keras_tuner
 from keras_tuner.engine.hyperparameters import Choice
 
 from tl_strategies.data.cache import locked, write_text
+from tl_strategies.environment import undisturbed
 from tl_strategies.errors import UsageError
 from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
 from tl_strategies.search.probe import leave_out
@@ -56,6 +57,7 @@ class Found:
     summary: dict[str, Any]
 
 
+@undisturbed()
 def search_depth(strategy: str = "partial", **flags: Any) -> Run:
     """Search for the best depth: `tl-search` from Python.
 
@@ -181,11 +183,6 @@ def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameter
     _oracle(settings, job, space)
     values = {hp.name: hp.values for hp in space.space if isinstance(hp, Choice)}
     strategies = values.get("strategy", [job.settings.strategy])
-    if settings.probe_first and ("n" not in values or len(strategies) > 1):
-        raise UsageError(
-            "--probe_first must come with one strategy, which takes n. Received: "
-            f"{', '.join(strategies)}."
-        )
     if _retrains(settings, job.settings):
         dataclasses.replace(job.settings, train_on=RETRAIN)
         for name in strategies:

@@ -5,8 +5,9 @@ import os
 import pathlib
 from typing import Any
 
-from tl_strategies.errors import UsageError, unknown
-from tl_strategies.training.settings import Settings, require, setting
+from tl_strategies.errors import UsageError
+from tl_strategies.training.schema import check_values, require, setting
+from tl_strategies.training.settings import Settings
 
 TUNERS = ("exhaustive", "grid", "random", "bayesian", "hyperband")
 ADDRESS = ("KERASTUNER_ORACLE_IP", "KERASTUNER_ORACLE_PORT")
@@ -56,13 +57,10 @@ class SearchSettings:
     def __post_init__(self):
         for name in ("depths", "space"):
             object.__setattr__(self, name, str(getattr(self, name)))
+        check_values(self)
         for name in ("trials", "repeats", "workers"):
-            value = getattr(self, name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
-            require(name, whole, "a whole number of at least 1", value)
+            require(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         require("memory_growth", self.memory_growth > 0, "above 0", self.memory_growth)
-        if self.tuner not in TUNERS:
-            raise unknown("--tuner", self.tuner, TUNERS)
         if self.tuner == "hyperband" and self.repeats > 1:
             raise UsageError(
                 "--tuner hyperband must have --repeats 1: it goes on with the trials that are "

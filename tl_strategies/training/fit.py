@@ -3,14 +3,17 @@
 from typing import Any
 
 from tl_strategies.data.arrays import list_data
+from tl_strategies.environment import undisturbed
 from tl_strategies.errors import UsageError
 from tl_strategies.strategies import Strategy
 from tl_strategies.training.folds import run_folds
 from tl_strategies.training.job import check, claim, prepare
 from tl_strategies.training.run import Run, run
 from tl_strategies.training.settings import Settings
+from tl_strategies.training.unheeded import unheeded_text
 
 
+@undisturbed()
 def fit(
     strategy: str | Strategy = "partial",
     n: int | str | None = None,
@@ -54,5 +57,8 @@ def fit(
     except TypeError as error:
         raise UsageError(f"tl.fit must get the flags of tl-run. Received: {error}") from error
     given = strategy if isinstance(strategy, Strategy) else None
-    job = claim(prepare(check(checked, given, listing)))
+    job = prepare(check(checked, given, listing))
+    if text := unheeded_text(checked, job.plan):
+        print(text)
+    job = claim(job)
     return run_folds(job) if checked.folds and not checked.fold else run(job)

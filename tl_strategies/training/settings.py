@@ -7,13 +7,9 @@ import os
 from typing import Any
 
 from tl_strategies.data.parts import Splitting
-from tl_strategies.errors import UsageError, unknown
+from tl_strategies.errors import UsageError
 from tl_strategies.plans.choices import BN_POLICIES, PRECISIONS, SCHEDULES, check_optimizer
-
-
-def setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
-    """A field of a schema of flags: its default, its help, its choices where it has some."""
-    return dataclasses.field(default=default, metadata={"help": text, "choices": choices})
+from tl_strategies.training.schema import check_values, require, setting
 
 
 @dataclasses.dataclass(frozen=True)
@@ -129,22 +125,19 @@ class Settings:
     def __post_init__(self):
         for name in ("option", "plugin", "classes"):
             value = getattr(self, name)
-            values = (value,) if isinstance(value, str | os.PathLike) else value
-            object.__setattr__(self, name, tuple(os.fspath(value) for value in values))
+            values = value if isinstance(value, list | tuple) else (value,)
+            texts = (os.fspath(of) if isinstance(of, os.PathLike) else of for of in values)
+            object.__setattr__(self, name, tuple(texts))
         for name in ("backbone", "weights", "cache_dir", "run_dir", "split"):
             value = getattr(self, name)
-            object.__setattr__(self, name, value if value is None else os.fspath(value))
+            if isinstance(value, os.PathLike):
+                object.__setattr__(self, name, os.fspath(value))
         if self.n is not None:
             object.__setattr__(self, "n", str(self.n))
         object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
+        check_values(self)
         counts = ("epochs", "batch_size", "limit", "shots", "image_size", "views")
-        counts += ("plateau", "patience", "fold")
-        for name in (*counts, "folds", "seed", "split_seed"):
-            value = getattr(self, name)
-            unset = value is None and getattr(type(self), name) is None
-            whole = unset or (isinstance(value, int) and not isinstance(value, bool))
-            require(name, whole, "a whole number", value)
-        for name in counts:
+        for name in (*counts, "plateau", "patience", "fold"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1", value)
         require("folds", self.folds is None or self.folds >= 3, "at least 3", self.folds)
@@ -167,10 +160,6 @@ class Settings:
         decays = 0 <= self.weight_decay < float("inf")
         require("weight_decay", decays, "at least 0", self.weight_decay)
         require("cache_limit", self.cache_limit > 0, "above 0", self.cache_limit)
-        for field in dataclasses.fields(self):
-            value, choices = getattr(self, field.name), field.metadata["choices"]
-            if choices and value is not None and value not in choices:
-                raise unknown(f"--{field.name}", value, choices)
         check_optimizer(self.optimizer)
         self._check_together()
 
@@ -246,12 +235,6 @@ def _rate(value: float | str) -> float | str:
     positive = isinstance(value, float) and 0 < value < float("inf")
     require("learning_rate", value == "auto" or positive, "above 0, or auto", value)
     return value
-
-
-def require(name: str, holds: bool, what: str, value: Any) -> None:
-    """Raise a UsageError unless a flag holds what it must be."""
-    if not holds:
-        raise UsageError(f"--{name} must be {what}. Received: {value}.")
 
 
 def to_toml(config: dict[str, Any]) -> str:
