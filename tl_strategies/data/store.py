@@ -6,6 +6,7 @@ rows at once: one computes them, the others wait and reuse them.
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import math
@@ -16,8 +17,8 @@ from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.rows import LazyRows, stored_rows
-from tl_strategies.data.table import Table
+from tl_strategies.data.rows import LazyRows, RowFile, stored_rows
+from tl_strategies.data.table import Table, discard, is_table
 from tl_strategies.errors import UsageError
 
 IN_MEMORY = 512 * 2**20  # bytes; what is larger is read from its file as it is needed
@@ -108,25 +109,31 @@ class Store:
                 print(f"going on without the store: {error}", flush=True)
                 return self._hold(keys, shape, dtype, compute, table)
         table.touch()
-        return self._read(table, keys, status)
+        return self._read(table, keys, status, compute)
 
     def peek(
-        self, what: dict[str, Any], keys: np.ndarray, shape: tuple[int, ...], dtype: str
+        self,
+        what: dict[str, Any],
+        keys: np.ndarray,
+        shape: tuple[int, ...],
+        dtype: str,
+        compute: Compute,
     ) -> LazyRows | None:
-        """The rows if all are there, computing nothing."""
+        """The rows if all are there; `compute` is for those that are damaged later."""
         if self.directory is None:
             return None
         places = self._table(what, shape, dtype).find(keys)
         if any(key not in places for key in keys):
             return None
-        return stored_rows([places[key] for key in keys], (len(keys), *shape), dtype)
+        rows = [places[key] for key in keys]
+        return stored_rows(rows, (len(keys), *shape), dtype, _again(compute))
 
     def tables(self) -> list[dict[str, Any]]:
         """What is stored, the least recently used first."""
         if self.directory is None or not self.directory.is_dir():
             return []
-        paths = [path for path in self.directory.iterdir() if path.name[0] != "."]
-        return sorted((Table(path, (), "u1").describe() for path in paths), key=lambda t: t["used"])
+        tables = [Table(path, (), "u1") for path in self.directory.iterdir() if is_table(path)]
+        return sorted((table.describe() for table in tables), key=lambda table: table["used"])
 
     def clear(self) -> None:
         """Delete all tables but those that a process is adding to."""
@@ -196,13 +203,12 @@ class Store:
             raise _NoStoreError(f"{self.directory} has {_gigabytes(free)} free, not {needed}")
         return missing
 
-    def _read(self, table: Table, keys: np.ndarray, status: str) -> Entry:
+    def _read(self, table: Table, keys: np.ndarray, status: str, compute: Compute) -> Entry:
         places = table.find(keys)
         absent = tuple(position for position, key in enumerate(keys) if key not in places)
         shape = (len(keys), *table.shape)
-        entry = Entry(
-            stored_rows([places.get(key) for key in keys], shape, table.dtype), status, absent
-        )
+        rows = [places.get(key) for key in keys]
+        entry = Entry(stored_rows(rows, shape, table.dtype, _again(compute)), status, absent)
         if entry.bytes > self.in_memory:
             return entry
         array = np.zeros(shape, table.dtype)
@@ -225,7 +231,7 @@ class Store:
         array = np.zeros((len(keys), *shape), dtype)
         absent = set(range(len(keys)))
         if table is not None:
-            found = self._read(table, keys, "off")
+            found = self._read(table, keys, "off", compute)
             array, absent = found.array, set(found.absent)
         for position, value in compute(np.array(sorted(absent), dtype=int)):
             array[position] = value
@@ -244,6 +250,21 @@ def _missing(keys: np.ndarray, table: Table) -> np.ndarray:
     return np.sort([at for key, at in zip(unique, first, strict=True) if key not in places]).astype(
         int
     )
+
+
+def _again(compute: Compute) -> Callable[[int, RowFile], np.ndarray]:
+    """What computes a row anew that its file has no more, and has the file's chunk deleted."""
+    discarded = set()
+
+    def again(position: int, file: RowFile) -> np.ndarray:
+        if file.path not in discarded:
+            discarded.add(file.path)
+            discard(file.path.parent)
+        for _, value in compute(np.array([position])):
+            return value
+        raise OSError(errno.EIO, "a damaged row cannot be computed again", str(file.path))
+
+    return again
 
 
 def _gigabytes(count: int) -> str:
