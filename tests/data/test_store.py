@@ -12,7 +12,8 @@ import pytest
 import tl_strategies as tl
 from tl_strategies.data import table
 from tl_strategies.data.store import Store
-from tl_strategies.files import MARK, written_aside
+from tl_strategies.directories import MARK
+from tl_strategies.files import written_aside
 
 SHAPE = (2, 3)
 

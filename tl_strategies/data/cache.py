@@ -4,15 +4,10 @@ import os
 import pathlib
 import tempfile
 
+from tl_strategies.directories import is_ours  # noqa: F401
 from tl_strategies.errors import UsageError
-from tl_strategies.files import (  # noqa: F401
-    is_ours,
-    locked,
-    read_text,
-    remove_leftovers,
-    write_text,
-    written_aside,
-)
+from tl_strategies.files import read_text, remove_leftovers, write_text, written_aside  # noqa: F401
+from tl_strategies.opening import locked  # noqa: F401
 
 
 def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from tl_strategies.files import open_regular
+from tl_strategies.opening import open_regular
 
 
 class LazyRows:

@@ -22,17 +22,9 @@ from typing import Any
 import numpy as np
 
 from tl_strategies.data.rows import Place, RowFile
-from tl_strategies.files import (
-    MARK,
-    is_ours,
-    locked,
-    make_directory,
-    open_regular,
-    read_text,
-    remove_leftovers,
-    write_text,
-    written_aside,
-)
+from tl_strategies.directories import MARK, is_ours, make_directory
+from tl_strategies.files import read_text, remove_leftovers, write_text, written_aside
+from tl_strategies.opening import locked, open_regular
 
 NAME, CHUNK = re.compile(r"[0-9a-f]{32}"), re.compile(r"chunk-[0-9a-f]{16}")
 ROWS, KEYS, ABOUT = "rows.bin", "index.npy", "table.json"
@@ -154,6 +146,7 @@ class Table:
             BlockingIOError: another process holds it and `wait` is False.
             OSError: there can be no lock here.
         """
+        make_directory(self.path.parent)
         with locked(self.path.with_name(f"{MARK}-{self.path.name}.lock"), wait):
             yield
 
