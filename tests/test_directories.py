@@ -1,6 +1,7 @@
 """Directories: what is not provably ours is never touched; one process works in each."""
 
 import errno
+import os
 import stat
 
 import numpy as np
@@ -26,11 +27,13 @@ def grow_tree(root, seed, depth=3):
     for name in rng.choice(AWKWARD, size=9, replace=False):
         path = root / str(name)
         kind = rng.choice(["file", "empty", "directory", "link"])
+        if os.path.lexists(path):
+            continue
         if kind == "directory" and depth:
             grow_tree(path, rng.integers(2**31), depth - 1)
         elif kind == "link":
             path.symlink_to(root.parent / "outside")
-        elif not path.exists():
+        elif kind != "directory":
             path.write_bytes(b"" if kind == "empty" else name.encode("utf-8", "surrogateescape"))
     return snapshot(root)
 

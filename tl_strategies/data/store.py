@@ -11,14 +11,14 @@ import hashlib
 import json
 import math
 import pathlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
+from tl_strategies.data.room import NoStoreError, make_room, tables_in
 from tl_strategies.data.rows import LazyRows, RowFile, stored_rows
-from tl_strategies.data.table import Table, discard, is_table
+from tl_strategies.data.table import Table, discard
 from tl_strategies.errors import UsageError
 
 IN_MEMORY = 512 * 2**20  # bytes; what is larger is read from its file as it is needed
@@ -100,7 +100,7 @@ class Store:
             status = "miss"
             try:
                 self._add(table, keys, info, compute)
-            except _NoStoreError as error:
+            except NoStoreError as error:
                 if self.required:
                     raise UsageError(
                         "--cache require must have a store that can hold what is computed. "
@@ -130,10 +130,7 @@ class Store:
 
     def tables(self) -> list[dict[str, Any]]:
         """What is stored, the least recently used first."""
-        if self.directory is None or not self.directory.is_dir():
-            return []
-        tables = [Table(path, (), "u1") for path in self.directory.iterdir() if is_table(path)]
-        return sorted((table.describe() for table in tables), key=lambda table: table["used"])
+        return [] if self.directory is None else tables_in(self.directory)
 
     def clear(self) -> None:
         """Delete all tables but those that a process is adding to."""
@@ -151,7 +148,7 @@ class Store:
         """Compute what is missing and store it.
 
         Raises:
-            _NoStoreError: it cannot be stored.
+            NoStoreError: it cannot be stored.
         """
         failed, written = [], set()
 
@@ -167,7 +164,11 @@ class Store:
         try:
             with table.lock():
                 missing = _missing(keys, table)  # another process may have been faster
-                missing = self._make_room(table, keys, missing)
+                whole, needed = (
+                    count * table.row_bytes for count in (len(set(keys)), len(missing))
+                )
+                if not make_room(table, whole, needed, self.limit):
+                    missing = _missing(keys, table)
                 if len(missing):
                     table.append(rows(missing), info)
                 if written - table.find(keys).keys():
@@ -175,33 +176,7 @@ class Store:
         except OSError as error:
             if failed:
                 raise
-            raise _NoStoreError(f"{self.directory} cannot be written to ({error})") from error
-
-    def _make_room(self, table: Table, keys: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Evict what was not used for longest; the positions to compute after that.
-
-        Raises:
-            _NoStoreError: the rows are larger than the limit, or than the disk.
-        """
-        whole = len(set(keys)) * table.row_bytes
-        if whole > self.limit:
-            raise _NoStoreError(f"{_gigabytes(whole)} exceed --cache_limit {self.limit / 1e9:g}")
-        used = {other["table"]: other["bytes"] for other in self.tables()}
-        others = [name for name in used if name != table.path.name]
-        while sum(used.values()) + len(missing) * table.row_bytes > self.limit:
-            if not others:
-                table.delete()
-                missing = _missing(keys, table)
-                break
-            victim = Table(self.directory / others.pop(0), (), "u1")
-            with contextlib.suppress(BlockingIOError), victim.lock(wait=False):
-                victim.delete()
-                del used[victim.path.name]
-        free = shutil.disk_usage(self.directory).free
-        if len(missing) * table.row_bytes > free:
-            needed = _gigabytes(len(missing) * table.row_bytes)
-            raise _NoStoreError(f"{self.directory} has {_gigabytes(free)} free, not {needed}")
-        return missing
+            raise NoStoreError(f"{self.directory} cannot be written to ({error})") from error
 
     def _read(self, table: Table, keys: np.ndarray, status: str, compute: Compute) -> Entry:
         places = table.find(keys)
@@ -239,10 +214,6 @@ class Store:
         return Entry(array, "off", tuple(sorted(absent)))
 
 
-class _NoStoreError(Exception):
-    """Rows cannot be stored; says why."""
-
-
 def _missing(keys: np.ndarray, table: Table) -> np.ndarray:
     """The first position of each key that the table does not have."""
     places = table.find(keys)
@@ -265,7 +236,3 @@ def _again(compute: Compute) -> Callable[[int, RowFile], np.ndarray]:
         raise OSError(errno.EIO, "a damaged row cannot be computed again", str(file.path))
 
     return again
-
-
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"

@@ -35,7 +35,7 @@ def run_directory(settings: Settings) -> pathlib.Path:
 
 def make_new(directory: pathlib.Path) -> pathlib.Path:
     """The directory, made now; one with a number after its name where it is there already."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     for number in itertools.count(1):
         name = directory.name if number == 1 else f"{directory.name}-{number}"
         with contextlib.suppress(FileExistsError):
