@@ -164,10 +164,8 @@ class Store:
         try:
             with table.lock():
                 missing = _missing(keys, table)  # another process may have been faster
-                whole, needed = (
-                    count * table.row_bytes for count in (len(set(keys)), len(missing))
-                )
-                if not make_room(table, whole, needed, self.limit):
+                whole = len(set(keys)) * table.row_bytes
+                if not make_room(table, whole, len(missing) * table.row_bytes, self.limit):
                     missing = _missing(keys, table)
                 if len(missing):
                     table.append(rows(missing), info)
