@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import time
 
@@ -259,6 +260,25 @@ def test_a_lock_that_is_a_link_to_another_file(tmp_path, capsys):
     lock.symlink_to(precious)
     check(fetch(store, Rows(1, 2)), [1, 2])
     assert precious.read_text() == "all of it"
+    assert "going on without the store" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("planted", ["link", "directory"])
+def test_a_table_that_somebody_planted(tmp_path, planted, capsys):
+    store, precious = Store(tmp_path / "store"), tmp_path / "precious"
+    fetch(store, Rows(1))
+    (entry,) = store.tables()
+    table = store.directory / entry["table"]
+    precious.mkdir()
+    (precious / "table.json").write_text("mine")
+    shutil.rmtree(table)
+    if planted == "link":
+        table.symlink_to(precious)
+    else:
+        precious.rename(table)
+    check(fetch(Store(store.directory), Rows(1, 2)), [1, 2])
+    assert (table / "table.json").read_text() == "mine"
+    assert [path.name for path in table.iterdir()] == ["table.json"]
     assert "going on without the store" in capsys.readouterr().out
 
 

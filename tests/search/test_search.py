@@ -255,9 +255,10 @@ def test_a_trial_whose_results_are_gone_is_run_again(find, directory, lost):
     assert rows_of(directory) == before
 
 
-def test_an_oracle_that_cannot_be_read_is_said(find, directory):
+@pytest.mark.parametrize("name", ["oracle.json", "search.json"])
+def test_a_search_that_cannot_be_read_is_said(find, directory, name):
     find(depths="5")
-    (directory / "oracle.json").write_text('{"trials": [1]}')
+    (directory / name).write_text("{")
     with pytest.raises(UsageError, match="which is damaged"):
         find(depths="5")
 

@@ -140,7 +140,7 @@ class Store:
                 table.delete()
 
     def _table(self, what: dict[str, Any], shape: tuple[int, ...], dtype: str) -> Table:
-        text = json.dumps({**what, "shape": shape, "dtype": dtype}, sort_keys=True)
+        text = json.dumps({**what, "shape": shape, "dtype": dtype, "table": 2}, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:32]
         return Table(self.directory / name, shape, dtype)
 

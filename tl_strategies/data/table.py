@@ -100,6 +100,8 @@ class Table:
         rows = iter(rows)
         began = time.monotonic()
         make_directory(self.path, marked=True)
+        if not is_table(self.path):
+            raise OSError(errno.EEXIST, "it is in the place of a table", str(self.path))
         remove_leftovers(self.path)
         self._merge()
         write_text(self.path / ABOUT, json.dumps({**info, "row_bytes": self.row_bytes}))

@@ -13,7 +13,7 @@ from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.report import data_text, describe_data
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
-from tl_strategies.files import read_json, read_text, write_text, written_aside
+from tl_strategies.files import read_json, write_text, written_aside
 from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.tracking.progress import progress_bar
@@ -75,9 +75,10 @@ def run(job: Job, earlier: pathlib.Path | None = None) -> Run:
 def _run(job: Job) -> Run:
     start = time.perf_counter()
     settings, directory = job.settings, job.directory
-    if settings.resume and (finished := _finished(directory)):
+    finished = _finished(directory) if settings.resume else None
+    if finished is not None:
         check_same(job, planned_files(job))
-        return finished
+        return Run(directory, finished, job.plan)
     images, store = open_data(job)
     write_beginning(job, images)
     report = describe_data(images) | {"input": input_range(job.backbone, images)}
@@ -185,9 +186,8 @@ def _trainable(model: keras.Model, job: Job) -> int:
     return sum(weight.shape.num_elements() for weight in weights.values())
 
 
-def _finished(directory: pathlib.Path) -> Run | None:
-    """The run in a directory, if it has come to its end and all its results are still there."""
-    metrics = read_json(directory / "metrics.json")
-    if metrics is None or not all((directory / name).is_file() for name in RESULTS):
+def _finished(directory: pathlib.Path) -> dict[str, Any] | None:
+    """The metrics of the run in a directory, if it has ended and all its results are there."""
+    if not all((directory / name).is_file() for name in RESULTS):
         return None
-    return Run(directory, metrics, Plan.from_json(read_text(directory / RECORD)))
+    return read_json(directory / "metrics.json")
