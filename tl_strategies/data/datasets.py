@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import keras
@@ -14,8 +14,9 @@ from tl_strategies.data.array_parts import Part
 from tl_strategies.data.pixels import image_blocks
 from tl_strategies.errors import UsageError
 
-MOST_IMAGES = 100_000  # read of a data set that does not tell its length
+MOST_IMAGES = 60_000  # read of a data set that does not tell its length
 MOST_BYTES = 2**33
+AT_ONCE = 256  # images read, where they come one by one
 FIELDS = {
     "images": ("image", "images", "x"),
     "labels": ("label", "labels", "y"),
@@ -76,12 +77,7 @@ def read_dataset(dataset: tf.data.Dataset, part: str) -> Part:
                 f"{type(spec).__name__}. Images of several sizes may come one an element; make "
                 "labels dense by tf.sparse.to_dense or to_tensor."
             )
-    elements = _elements(dataset, part)
-    first = [fields(element, part) for element in itertools.islice(elements, 1)]
-    batches = itertools.chain(first, (fields(element, part) for element in elements))
-    batched = bool(first) and _is_batched(*_shapes(specs, first[0]), specs[1].dtype, part)
-    if not batched:
-        batches = ([None if value is None else [value] for value in found] for found in batches)
+    batches = _batches(dataset, specs, part)
     return _collect(batches, part, bounded=cardinality == tf.data.UNKNOWN_CARDINALITY)
 
 
@@ -109,21 +105,38 @@ def read_py_dataset(dataset: keras.utils.PyDataset, part: str) -> Part:
     return _collect((fields(dataset[i], part) for i in range(count)), part, bounded=False)
 
 
-def _elements(dataset: tf.data.Dataset, part: str) -> Iterator[Any]:
+def _batches(
+    dataset: tf.data.Dataset, specs: tuple[tf.TensorSpec | None, ...], part: str
+) -> Iterable[Sequence[Any]]:
+    """Images, labels and weights by batches: the elements, or what one by one makes up."""
+    dtype = specs[1].dtype
+    if all(spec is None or spec.shape.rank is not None for spec in specs):
+        if _is_batched(*(tuple(spec.shape) for spec in specs[:2]), dtype, part):
+            return _elements(dataset, part)
+        if all(spec is None or spec.shape.is_fully_defined() for spec in specs):
+            return _elements(dataset.batch(AT_ONCE), part)
+        return _alone(_elements(dataset, part))
+    elements = _elements(dataset, part)
+    first = [*itertools.islice(elements, 1)]
+    elements = itertools.chain(first, elements)
+    if first and _is_batched(np.shape(first[0][0]), np.shape(first[0][1]), dtype, part):
+        return elements
+    return _alone(elements)
+
+
+def _alone(elements: Iterable[tuple]) -> Iterator[list]:
+    for element in elements:
+        yield [None if value is None else [value] for value in element]
+
+
+def _elements(dataset: tf.data.Dataset, part: str) -> Iterator[tuple]:
     try:
-        yield from dataset.as_numpy_iterator()
+        for element in dataset.as_numpy_iterator():
+            yield fields(element, part)
     except tf.errors.OpError as error:
         lines = re.sub(r"{{.*?}} ", "", error.message).splitlines()  # without the node's name
         reason = lines[0] if lines else type(error).__name__
         raise UsageError(f"data of {part} must be readable. Received: {reason}") from error
-
-
-def _shapes(specs: tuple, values: tuple) -> list[tuple[int | None, ...]]:
-    """Shapes of images and labels: as they are specified, or else of the first element."""
-    return [
-        np.shape(value) if spec.shape.rank is None else tuple(spec.shape)
-        for spec, value in zip(specs[:2], values[:2], strict=True)
-    ]
 
 
 def _is_batched(x: tuple, y: tuple, dtype: tf.DType, part: str) -> bool:
