@@ -96,6 +96,8 @@ def test_three_gray_images_or_one_with_its_channels_first():
             list_data(dataset)
     assert_same(list_data(first.batch(3, drop_remainder=True)))
     assert_same(list_data(slices(np.moveaxis(IMAGES, -1, 1), LABELS)))
+    four = np.arange(12) % 4
+    assert_same(list_data(slices(np.moveaxis(IMAGES, -1, 1), np.eye(4)[four])), labels=four)
 
 
 KEYS = [("image", "label"), ("images", "labels"), ("x", "y")]
