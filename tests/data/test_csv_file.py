@@ -79,8 +79,8 @@ def test_a_row_that_is_there_twice_is_used_once(table):
         (["path", "labels"], [("a.png", "")], "must have labels"),
         (
             ["path", "label", "split"],
-            [("a.png", "cat", "dev"), ("b.png", "dog", "test")],
-            "Row 2 .* 'dev'",
+            [("a.png", "cat", "other"), ("b.png", "dog", "test")],
+            "Row 2 .* 'other'",
         ),
         (["path", "label", "weight"], [("a", "cat", "x"), ("b", "dog", 1)], "Row 2 .* weight"),
         (["path", "label", "weight"], [("a", "cat", -1), ("b", "dog", 1)], "Row 2 .* weight"),
