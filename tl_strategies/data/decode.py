@@ -4,8 +4,8 @@ Alpha is composited on white, the first frame of an animation counts, the EXIF o
 obeyed, and the aspect is kept by padding with white, so that nothing of an image is lost. Metadata
 that is broken costs no image whose pixels are whole.
 
-Images are decoded by several threads; those of more than LARGE pixels one at a time, and reduced
-while they are converted, so that all threads together stay within some 1.5 GB. Those of more than
+Images are decoded by several threads, but those of more than LARGE pixels one after the other, and
+they are reduced while they are converted: all together take some 1.5 GB. Those of more than
 MOST_PIXELS are left out.
 """
 
@@ -13,7 +13,6 @@ import concurrent.futures
 import contextlib
 import itertools
 import pathlib
-import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 
@@ -28,8 +27,10 @@ VERSION = 3  # another one decodes anew what is stored
 THREADS = 4
 AHEAD = 64  # images decoded and not yet taken, at most
 AHEAD_BYTES = 2**28
-MOST_PIXELS = 2**27
-LARGE = 2**25
+MOST_PIXELS = 2**27  # 134 million
+MOST_AT_ONCE = 2**26  # of formats whose decoders hold a picture several times
+AT_ONCE = ("WEBP", "AVIF", "HEIF", "JPEG2000")
+LARGE = 2**25  # 33 million
 BAND = 2**20  # pixels converted at a time
 SPARE = 4  # a large image is reduced to no less than so many times the size asked for
 TURNS = {
@@ -44,68 +45,82 @@ TURNS = {
 
 Source = str | pathlib.Path | bytes | np.ndarray
 
-_one_large = threading.Lock()
+
+class LargeImageError(RefusedError):
+    """An image is too large to be decoded beside others."""
 
 
-def read_image(source: Source, size: int) -> np.ndarray:
+def read_image(source: Source, size: int, alone: bool = True) -> np.ndarray:
     """An image as uint8 of shape (size, size, 3).
 
     Args:
         source: the path of a file, what is in a file, or an image, of shape (height, width, 1 or 3)
             and uint8.
         size: side in pixels.
+        alone: whether no other thread decodes now.
 
     Raises:
+        LargeImageError: it must be decoded alone.
         ValueError: it cannot be read as an image; the message says why.
         OSError: nothing can be read now, such as when too many files are open.
     """
     try:
-        return _square(source, size)
+        return _square(source, size, alone)
+    except LargeImageError:
+        raise
     # Decoders raise whatever their author thought of; each means that the file is broken.
     except Exception as error:
         raise_machine_fault(error)
         final = isinstance(error, RefusedError) or getattr(error, "errno", None)
         if not final and not isinstance(source, np.ndarray):
-            again = _read_bare(source, size)
+            again = _read_bare(source, size, alone)
             if again is not None:
                 return again
         path = str(source) if isinstance(source, str | pathlib.Path) else ""
         raise ValueError(reason(error, path)) from error
 
 
-def _read_bare(source: str | pathlib.Path | bytes, size: int) -> np.ndarray | None:
+def _read_bare(source: str | pathlib.Path | bytes, size: int, alone: bool) -> np.ndarray | None:
     """An image whose metadata may be what is broken; None where its pixels are."""
     with contextlib.suppress(OSError):
         for bare in without_metadata(source):
             try:
-                return _square(bare, size)
+                return _square(bare, size, alone)
+            except LargeImageError:
+                raise
             except Exception as error:
                 raise_machine_fault(error)
     return None
 
 
-def _square(source: Source, size: int) -> np.ndarray:
+def _square(source: Source, size: int, alone: bool) -> np.ndarray:
     if isinstance(source, np.ndarray):
         opened = Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
     else:
         opened = open_image(source)
     with opened as image:
-        width, height = image.size
-        if width * height > MOST_PIXELS:
-            raise RefusedError(
-                f"too many pixels: {width} × {height}, more than {MOST_PIXELS // 10**6} million"
-            )
-        large = width * height > LARGE
-        with _one_large if large else contextlib.nullcontext():
-            if large:
-                image.draft(None, (SPARE * size, SPARE * size))  # JPEG decodes to fewer pixels
-            factor = max(1, max(image.size) // (SPARE * size)) if large else 1
-            image.load()
-            turn = TURNS.get(_orientation(image))
-            image = _to_rgb(image, factor)
-            if turn is not None:
-                image = image.transpose(turn)
-            return np.asarray(_padded(image, size))
+        factor = 1
+        if _is_large(image):
+            if not alone:
+                raise LargeImageError("a large image")
+            image.draft(None, (SPARE * size, SPARE * size))  # JPEG decodes to fewer pixels
+            factor = max(1, max(image.size) // (SPARE * size))
+        image.load()
+        turn = TURNS.get(_orientation(image))
+        image = _to_rgb(image, factor)
+        if turn is not None:
+            image = image.transpose(turn)
+        return np.asarray(_padded(image, size))
+
+
+def _is_large(image: Image.Image) -> bool:
+    width, height = image.size
+    most = MOST_AT_ONCE if image.format in AT_ONCE else MOST_PIXELS
+    if width * height > most:
+        raise RefusedError(
+            f"too many pixels: {width} × {height}, more than {most // 10**6} million"
+        )
+    return width * height > LARGE
 
 
 def _orientation(image: Image.Image) -> int:
@@ -178,9 +193,11 @@ def decode_images(sources: Iterable[Source], size: int) -> Iterator[np.ndarray |
         uint8 of shape (size, size, 3), or why the image cannot be read.
     """
 
-    def decode(source: Source) -> np.ndarray | str:
+    def decode(source: Source, alone: bool = False) -> np.ndarray | str | None:
         try:
-            return read_image(source, size)
+            return read_image(source, size, alone)
+        except LargeImageError:
+            return None
         except ValueError as error:
             return str(error)
 
@@ -191,4 +208,6 @@ def decode_images(sources: Iterable[Source], size: int) -> Iterator[np.ndarray |
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of odd metadata and large images: handled
                 images = list(pool.map(decode, chunk))
+                for i in [i for i, image in enumerate(images) if image is None]:
+                    images[i] = decode(chunk[i], alone=True)
             yield from images

@@ -13,7 +13,7 @@ def raise_machine_fault(error: Exception) -> None:
 
 
 def reason(error: Exception, path: str) -> str:
-    """Why something at a path cannot be read."""
+    """Why something at a path cannot be read; an empty path is that of nothing."""
     if isinstance(error, PermissionError):
         return "no permission to read it"
     if isinstance(error, FileNotFoundError):
@@ -22,7 +22,7 @@ def reason(error: Exception, path: str) -> str:
         return "the file does not exist" + ("; its path has backslashes" if "\\" in path else "")
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return str(error).replace(path, "the file") or type(error).__name__
+    return str(error).replace(path or "\0", "the file") or type(error).__name__
 
 
 def printable(text: str) -> str:

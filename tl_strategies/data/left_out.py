@@ -10,6 +10,7 @@ from tl_strategies.data.faults import printable
 EXAMPLES = 3  # files that are named for each cause
 CAUSES = 8  # the most frequent ones
 EXTENSIONS = 5
+LONGEST = 400  # characters of a path
 
 
 def left_out_lines(left_out: Sequence[tuple[str, str]]) -> list[str]:
@@ -24,12 +25,16 @@ def left_out_lines(left_out: Sequence[tuple[str, str]]) -> list[str]:
     order = sorted(causes.values(), key=len, reverse=True)
     lines = []
     for files in order[:CAUSES]:
-        lines += [printable(f"{path}: {why}") for path, why in files[:EXAMPLES]]
+        lines += [printable(f"{_short(path)}: {why}") for path, why in files[:EXAMPLES]]
         if rest := files[EXAMPLES:]:
             lines.append(f"and {len(rest):,} more like this: {_extensions(rest)}")
     if others := sum(map(len, order[CAUSES:])):
         lines.append(f"and {others:,} for {len(order) - CAUSES} other reasons")
     return lines
+
+
+def _short(path: str) -> str:
+    return path if len(path) <= LONGEST else f"{path[: LONGEST // 2]}…{path[-LONGEST // 2 :]}"
 
 
 def _extensions(files: Sequence[tuple[str, str]]) -> str:

@@ -5,6 +5,7 @@ whole.
 """
 
 import pathlib
+import re
 from collections.abc import Iterator
 
 MOST_BYTES = 2**29  # of a file that is tried again
@@ -36,7 +37,7 @@ def without_metadata(source: str | pathlib.Path | bytes) -> Iterator[bytes]:
         elif source.startswith(TIFF):
             yield _tiff(source, orientation)
         elif source[4:8] == b"ftyp" and not orientation:
-            yield source.replace(b"Exif\0", b"none\0", 1)  # the type of an item
+            yield re.sub(rb"(infe.{8})Exif", rb"\1none", source, flags=re.DOTALL)  # an item's type
 
 
 def _png(data: bytes, orientation: bool) -> bytes:

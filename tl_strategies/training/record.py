@@ -5,7 +5,6 @@ import re
 from tl_strategies.data.cache import read_text, remove_leftovers, write_text
 from tl_strategies.data.faults import printable
 from tl_strategies.data.images import Images
-from tl_strategies.data.left_out import left_out_lines
 from tl_strategies.data.parts import split_csv
 from tl_strategies.errors import UsageError
 from tl_strategies.training.job import Job
@@ -62,5 +61,4 @@ def write_beginning(job: Job, images: Images) -> None:
             f"{printable(path)}\t{printable(reason)}\n" for path, reason in images.listing.left_out
         )
         write_text(directory / "left_out.tsv", report)
-        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}:")
-        print("".join(f"  {line}\n" for line in left_out_lines(images.listing.left_out)), end="")
+        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}")
