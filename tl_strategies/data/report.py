@@ -1,6 +1,7 @@
 """What a data set holds, and what looks wrong with it, before anything is trained."""
 
 import contextlib
+import json
 import warnings
 from typing import Any
 
@@ -86,6 +87,12 @@ def data_text(report: dict[str, Any], whole: bool = False) -> str:
     lines += _some("odd names", report["odd_names"], shown)
     lines += [f"{'note':<12}{printable(note)}" for note in report["notes"]]
     return "\n".join(lines)
+
+
+def report_json(report: dict[str, Any]) -> str:
+    """A report as JSON that is valid whatever bytes are in the names of files."""
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _absent(report: dict[str, Any]) -> list[str]:

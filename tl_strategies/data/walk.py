@@ -100,7 +100,7 @@ class Walk:
             some = [f"{count} {name.strip()}" for name, count in self._systems.most_common()]
             notes.append(f"passed over: {_some(some)}, which systems put beside pictures")
         if self._ours:
-            some = [os.path.relpath(directory, self.root) for directory in self._ours]
+            some = [os.path.relpath(directory, self.root) for directory in sorted(self._ours)]
             notes.append(f"passed over: {_some(some)}, written by tl-strategies")
         return tuple(map(printable, notes))
 
