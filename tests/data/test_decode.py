@@ -256,6 +256,14 @@ def test_large_images_are_read_alone_and_alike(monkeypatch, kind, mode):
     assert np.abs(image.astype(int) - expected).mean() < 1
 
 
+def test_icons_of_any_size_are_read_alone():
+    icon = saved("ICO", draw(0, 0), sizes=[(48, 40)])
+    with pytest.raises(decode.LargeImageError):
+        read_image(icon, SIZE, alone=False)
+    (image,) = decode_images([icon], SIZE)
+    np.testing.assert_array_equal(image, read_image(saved("PNG"), SIZE))
+
+
 def test_a_band_at_a_time_changes_nothing(monkeypatch):
     picture = draw(0, 0, 100).convert("RGBA")
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))

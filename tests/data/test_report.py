@@ -19,9 +19,9 @@ from tl_strategies.data.sources import list_dataset
 from tl_strategies.data.store import Store
 
 
-def report_of(dataset, **how):
-    listing = list_dataset(dataset)
-    return describe_data(load_images(listing, 16, Splitting(**how), Store(None), lambda done: None))
+def report_of(dataset, store=None, **how):
+    listing, store = list_dataset(dataset), Store(store)
+    return describe_data(load_images(listing, 16, Splitting(**how), store, lambda done: None))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_files_that_cannot_be_read_have_reasons_of_their_own(photos, tmp_path):
     rows += [f"{name},red" for name in ("x.png", "y.png", "a\\b.png", "link.png", "empty.png")]
     rows += [f"{name},red" for name in ("nul\0.png", "empty.png/x.png")]
     (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows]))
-    report = report_of(f"csv:{tmp_path / 'table.csv'}")
+    report = report_of(f"csv:{tmp_path / 'table.csv'}", tmp_path / "store")
     reasons = {pathlib.Path(path).name: why for path, why in report["left_out"]}
     assert reasons["y.png"] == "the file does not exist"
     assert reasons["a\\b.png"] == "the file does not exist; its path has backslashes"
@@ -143,10 +143,11 @@ def test_blank_images_are_said(photos):
     drawing.paste((255, 255, 255, 255), (5, 5, 20, 20))
     add("chalk.png", drawing)
     add("dot.png", Image.new("RGB", (1, 1), "red"))
-    stripes = Image.new("RGB", (30, 30), "white")
-    for top in (5, 14, 23):
-        stripes.paste("blue", (0, top, 30, top + 3))
-    add("stripes.png", stripes)
+    for name, tops in (("stripes.png", (1, 7, 13)), ("low.png", (7, 9))):
+        stripes = Image.new("RGB", (16, 16), "white")
+        for top in tops:
+            stripes.paste("blue", (0, top, 16, top + 2))
+        add(name, stripes)
     box = Image.new("RGB", (32, 32), "white")
     box.paste("blue", (8, 8, 24, 24))
     add("box.png", box)

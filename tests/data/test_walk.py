@@ -159,28 +159,34 @@ def test_links_to_nothing_and_to_themselves_are_files(root):
     assert listed(root)["a"] == [*PLAIN["a"], "a/x.jpg", "a/y.jpg"]
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
-def test_a_folder_that_cannot_be_read_is_said(root, monkeypatch, number):
+@pytest.fixture
+def broken_folder(root, monkeypatch):
+    """A folder in a class that cannot be listed, for a reason to be chosen."""
     put(root / "a" / "deep" / "x.jpg")
     scan = os.scandir
 
-    def scandir(path):
-        if str(path).endswith("deep"):
-            raise OSError(number, os.strerror(number), str(path))
-        return scan(path)
+    def choose(number):
+        def scandir(path):
+            if str(path).endswith("deep"):
+                raise OSError(number, os.strerror(number), str(path))
+            return scan(path)
 
-    monkeypatch.setattr(os, "scandir", scandir)
+        monkeypatch.setattr(os, "scandir", scandir)
+
+    return choose
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO])
+def test_a_folder_that_cannot_be_read_is_said(root, broken_folder, number):
+    broken_folder(number)
     ((path, why),) = list_folder(root).left_out
     assert path == str(root / "a" / "deep")
     assert why.startswith("a folder that cannot be read: ")
 
 
-def test_no_more_open_files_is_not_the_folder_s_fault(root, monkeypatch):
-    def scandir(path):
-        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE), str(path))
-
-    monkeypatch.setattr("tl_strategies.data.walk.os.scandir", scandir)
-    with pytest.raises(tl.UsageError, match="Too many open files"):
+def test_no_more_open_files_is_not_the_folder_s_fault(root, broken_folder):
+    broken_folder(errno.EMFILE)
+    with pytest.raises(OSError, match="Too many open files"):
         list_folder(root)
 
 

@@ -31,6 +31,7 @@ MOST_PIXELS = 2**27  # 134 million
 MOST_AT_ONCE = 2**26  # of formats whose decoders hold a picture several times
 AT_ONCE = ("WEBP", "AVIF", "HEIF", "JPEG2000")
 LARGE = 2**25  # 33 million
+NESTED = ("ICO", "ICNS")  # how large the picture in it is shows when it is decoded
 BAND = 2**20  # pixels converted at a time
 SPARE = 4  # a large image is reduced to no less than so many times the size asked for
 TURNS = {
@@ -120,7 +121,7 @@ def _is_large(image: Image.Image) -> bool:
         raise RefusedError(
             f"too many pixels: {width} × {height}, more than {most // 10**6} million"
         )
-    return width * height > LARGE
+    return width * height > LARGE or image.format in NESTED
 
 
 def _orientation(image: Image.Image) -> int:

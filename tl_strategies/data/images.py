@@ -80,7 +80,6 @@ def load_images(
     failures = _unreadable(listing, size, np.flatnonzero(keys == b""))
 
     def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        positions = positions[keys[positions] != b""]
         images = decode_images(listing.contents.read(positions), size)
         for done, (position, image) in enumerate(zip(positions, images, strict=True), 1):
             if isinstance(image, str):
