@@ -94,7 +94,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
     store = store_directory(settings.cache_dir)
     with quiet_import():
         from tl_strategies.data.images import load_images
-        from tl_strategies.data.report import data_text, describe_data
+        from tl_strategies.data.report import data_text, describe_data, report_json
         from tl_strategies.tracking.figures import save_figure, sheet_figure
         from tl_strategies.tracking.progress import progress_bar
     import_source(settings.dataset)
@@ -116,7 +116,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
     file = sheet / pathlib.Path(values["contact_sheet"]).name
     save_figure(figure, file)
     if values["json"]:
-        print(json.dumps(report, indent=1, ensure_ascii=False))
+        print(report_json(report))
         return
     print(data_text(report, whole=True))
     print(f"some of them: {file}")

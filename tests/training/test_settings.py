@@ -1,6 +1,7 @@
 """Settings of a run: what each must be, and which images, seeds and epochs they choose."""
 
 import csv
+import dataclasses
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -8,6 +9,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 import tl_strategies as tl
 from tl_strategies.errors import UsageError
 from tl_strategies.training.checkpoint import Checkpoint
+from tl_strategies.training.job import check
 
 
 @pytest.mark.parametrize(
@@ -20,6 +22,8 @@ from tl_strategies.training.checkpoint import Checkpoint
         ("warmup", 1.0),
         ("weight_decay", -0.1),
         ("limit", 0),
+        ("image_size", 4097),
+        ("image_size", 1000000),
         ("seed", -1),
         ("optimizer", "ftrl"),
         ("schedule", "linear"),
@@ -72,6 +76,18 @@ def test_the_epoch_that_is_kept_is_seen(keep, settings):
 def test_keeping_the_last_epoch_needs_no_patience(settings):
     with pytest.raises(UsageError, match="--keep"):
         tl.fit("head", **settings, keep="last", patience=2)
+
+
+def test_a_class_that_is_not_used_may_have_one_image(photos):
+    for path in sorted((photos / "red").iterdir())[1:]:
+        path.unlink()
+    (photos / "none").mkdir()
+    settings = tl.Settings(strategy="head", dataset=f"folder:{photos}")
+    with pytest.raises(UsageError, match="'none' with 0, 'red' with 1"):
+        check(settings)
+    check(dataclasses.replace(settings, classes=("green", "blue")))
+    with pytest.raises(UsageError, match="'red' with 1"):
+        check(dataclasses.replace(settings, classes=("red", "blue")))
 
 
 def test_some_classes(settings, tmp_path):

@@ -1,13 +1,12 @@
 """Where a user's cached files lie."""
 
+import contextlib
 import os
 import pathlib
+import stat
 import tempfile
 
-from tl_strategies.directories import is_ours  # noqa: F401
 from tl_strategies.errors import UsageError
-from tl_strategies.files import read_text, remove_leftovers, write_text, written_aside  # noqa: F401
-from tl_strategies.opening import locked  # noqa: F401
 
 
 def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
@@ -19,8 +18,20 @@ def cache_directory(given: str | os.PathLike | None = None) -> pathlib.Path:
         return pathlib.Path(given).expanduser().absolute()
     base = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))  # noqa: PTH111
     if not base.is_absolute():
-        base = pathlib.Path(tempfile.gettempdir()) / f"cache-{os.getuid()}"
+        base = temporary_directory()
     return base / "tl_strategies"
+
+
+def temporary_directory() -> pathlib.Path:
+    """A directory for temporary files that nobody else can have prepared or can write to."""
+    directory = pathlib.Path(tempfile.gettempdir()) / f"tl_strategies-{os.getuid()}"
+    with contextlib.suppress(FileExistsError):
+        directory.mkdir(mode=0o700)
+    status = directory.lstat()
+    open_to_others = status.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    if stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid() and not open_to_others:
+        return directory
+    return pathlib.Path(tempfile.mkdtemp(prefix="tl_strategies-"))
 
 
 def store_directory(given: str | os.PathLike | None = None) -> pathlib.Path:

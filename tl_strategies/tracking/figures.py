@@ -120,7 +120,7 @@ def figure_pixels(figure: Figure) -> np.ndarray:
 
 def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
     """Write a figure as PNG, whole or not at all; returns its pixels, as `figure_pixels` does."""
-    from tl_strategies.data.cache import written_aside
+    from tl_strategies.files import written_aside
 
     pixels = figure_pixels(figure)
     with written_aside(path) as aside:

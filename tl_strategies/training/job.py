@@ -86,6 +86,7 @@ def check(
     except (OSError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
         raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
     task_of(settings, listing)
+    listing.check_counts(settings.classes)
     if settings.class_weight != "none" and listing.task.multilabel:
         raise UsageError(
             "--class_weight must be none where images have several labels. Received: "

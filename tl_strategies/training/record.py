@@ -2,6 +2,7 @@
 
 import re
 
+from tl_strategies.data.faults import printable
 from tl_strategies.data.images import Images
 from tl_strategies.data.parts import split_csv
 from tl_strategies.errors import UsageError
@@ -57,8 +58,8 @@ def write_beginning(job: Job, images: Images) -> None:
         write_text(directory / name, text)
     if images.listing.left_out:
         count = len(images.listing.left_out)
-        report = "".join(f"{path}\t{reason}\n" for path, reason in images.listing.left_out)
+        report = "".join(
+            f"{printable(path)}\t{printable(reason)}\n" for path, reason in images.listing.left_out
+        )
         write_text(directory / "left_out.tsv", report)
-        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}:")
-        for path, reason in images.listing.left_out[:5]:
-            print(f"  {path}: {reason}")
+        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}")

@@ -10,7 +10,7 @@ import keras
 
 from tl_strategies.data.cache import store_directory
 from tl_strategies.data.images import Images, load_images
-from tl_strategies.data.report import data_text, describe_data
+from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
 from tl_strategies.files import read_json, write_text, written_aside
@@ -82,7 +82,7 @@ def _run(job: Job) -> Run:
     images, store = open_data(job)
     write_beginning(job, images)
     report = describe_data(images) | {"input": input_range(job.backbone, images)}
-    write_text(directory / "data.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_text(directory / "data.json", report_json(report) + "\n")
     print(f"{data_text(report)}\n{range_text(report['input'])}", flush=True)
     engine = make_engine(job, images, store)
     features, model = engine.features, engine.features.model

@@ -10,6 +10,8 @@ from tl_strategies.data.parts import Splitting
 from tl_strategies.errors import UsageError, unknown
 from tl_strategies.plans.choices import BN_POLICIES, PRECISIONS, SCHEDULES, check_optimizer
 
+LARGEST = 4096  # side of an image, in pixels
+
 
 def setting(default: Any, text: str, choices: tuple[str, ...] = ()) -> Any:
     """A field of a schema of flags: its default, its help, its choices where it has some."""
@@ -147,6 +149,8 @@ class Settings:
         for name in counts:
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1", value)
+        small = (self.image_size or 1) <= LARGEST
+        require("image_size", small, f"at most {LARGEST}", self.image_size)
         require("folds", self.folds is None or self.folds >= 3, "at least 3", self.folds)
         require(
             "fold",
