@@ -11,8 +11,8 @@ from typing import TextIO
 
 
 @contextlib.contextmanager
-def quiet_import() -> Iterator[None]:
-    """Hold back all that is written to the process's stderr, unless the block fails."""
+def quiet_import(replay: bool = True) -> Iterator[None]:
+    """Hold back what is written to the process's stderr; `replay` shows it if the block fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # A study has many models, each traced once.
     logging.getLogger("tensorflow").addFilter(lambda said: "retracing" not in said.getMessage())
@@ -25,14 +25,26 @@ def quiet_import() -> Iterator[None]:
         except BaseException:
             os.dup2(saved, 2)
             aside.seek(0)
-            os.write(2, aside.read())
+            os.write(2, aside.read() if replay else b"")
             raise
         finally:
             os.dup2(saved, 2)
             os.close(saved)
 
 
-def screen() -> TextIO:
+@contextlib.contextmanager
+def quiet_code() -> Iterator[None]:
+    """For code of a user's, which may import TensorFlow: all that it prints is shown on stderr."""
+    shown = _stderr()
+    with (
+        quiet_import(replay=False),
+        contextlib.redirect_stderr(shown),
+        contextlib.redirect_stdout(shown),
+    ):
+        yield
+
+
+def _stderr() -> TextIO:
     """Python's stderr as a stream that `quiet_import`, begun after this, does not hold back."""
     try:
         if sys.stderr.fileno() != 2:

@@ -189,6 +189,9 @@ DOUBTFUL = {
             layers.Dense(5, "softmax")(layers.Flatten()(layers.Conv2D(4, 3, 4)(x))),
         ]
     ),
+    "a residual map of scores": lambda x: layers.Softmax()(
+        layers.GlobalAveragePooling2D()(layers.Add()([y := mapped(x), layers.Conv2D(6, 1)(y)]))
+    ),
     "a choice": lambda x: ops.argmax(layers.Dense(5)(pooled(x)), keepdims=True),
 }
 

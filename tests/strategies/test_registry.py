@@ -19,6 +19,14 @@ def test_a_class_by_its_path():
             get_strategy(wrong)
 
 
+def test_a_module_that_speaks_and_ends(tmp_path, monkeypatch, capsys):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "leaving.py").write_text("print('going')\nraise SystemExit(3)\n")
+    with pytest.raises(tl.UsageError, match="leaving:Mine: SystemExit: 3"):
+        get_strategy("leaving:Mine")
+    assert capsys.readouterr() == ("", "going\n")
+
+
 def test_an_installed_package_adds_a_strategy(monkeypatch):
     class Entry:
         name = "elsewhere"

@@ -1,6 +1,5 @@
 """Plug-ins: a user's Python files that register strategies, Keras layers, or both."""
 
-import contextlib
 import dataclasses
 import pathlib
 import sys
@@ -9,7 +8,7 @@ import zlib
 from typing import Any
 
 from tl_strategies.errors import UsageError
-from tl_strategies.quiet import quiet_import, screen
+from tl_strategies.quiet import quiet_code
 from tl_strategies.strategies import registry
 
 
@@ -50,48 +49,44 @@ def load_plugin(path: str | pathlib.Path) -> None:
 
 def _run(path: pathlib.Path, text: bytes, earlier: _Plugin | None) -> _Plugin:
     """Run a plug-in, with what it registered earlier out of its way; undone where it fails."""
-    name = f"tl_plugin_{path.stem}_{zlib.crc32(str(path).encode()):08x}"
-    modules, strategies, objects = sys.modules, registry._strategies, _keras_objects()
-    before = modules.get(name), dict(strategies), dict(objects)
-    for old in earlier.strategies if earlier else ():
-        strategies.pop(old, None)
-    module = modules[name] = types.ModuleType(name)  # dataclasses and pickles look for it there
+    module = types.ModuleType(f"tl_plugin_{path.stem}_{zlib.crc32(str(path).encode()):08x}")
     module.__file__ = str(path)
+    known = registry._strategies
+    before = dict(known), dict(_keras_objects()), sys.modules.get(module.__name__)
+    for name in earlier.strategies if earlier else ():
+        known.pop(name, None)
+    sys.modules[module.__name__] = module  # dataclasses and pickles look for it there
     try:
         _execute(module, text, path)
-        objects = _keras_objects()
-        layers = _own_layers(module) | _new(objects, before[2])
-        plugin = _Plugin(text, _new(strategies, before[1]), layers)
+        layers = _own_layers(module) | _new(_keras_objects(), before[1])
+        plugin = _Plugin(text, _new(known, before[0]), layers)
         if not (plugin.strategies or plugin.layers or _imports_layers(module)):
             raise UsageError(
                 f"--plugin {path} must register a strategy or a layer: decorate a class with "
                 '@tl.register("name") or @keras.saving.register_keras_serializable().'
             )
     except BaseException:
-        del modules[name]
-        if before[0] is not None:
-            modules[name] = before[0]
-        for registered, earlier_ones in ((strategies, before[1]), (objects, before[2])):
-            registered.clear()
-            registered.update(earlier_ones)
+        for registered, old in ((known, before[0]), (_keras_objects(), before[1])):
+            for name, value in list(registered.items()):
+                if getattr(value, "__module__", None) == module.__name__:
+                    del registered[name]
+            registered.update(old)
+        del sys.modules[module.__name__]
+        if before[2] is not None:
+            sys.modules[module.__name__] = before[2]
         raise
     return plugin
 
 
 def _execute(module: types.ModuleType, text: bytes, path: pathlib.Path) -> None:
-    """Run the text in the module; of what is written to stderr only its own prints are shown."""
-    failed = None
-    shown = screen()
-    with quiet_import(), contextlib.redirect_stderr(shown), contextlib.redirect_stdout(shown):
-        try:
+    try:
+        with quiet_code():
             exec(compile(text, path, "exec"), vars(module))
-        except (Exception, SystemExit) as error:
-            failed = error
-    if failed is not None:
+    except (Exception, SystemExit) as error:
         raise UsageError(
-            f"--plugin {path} must run without an error. Received: {_where(failed, path)}"
-            f"{type(failed).__name__}: {failed}"
-        ) from failed
+            f"--plugin {path} must run without an error. Received: {_where(error, path)}"
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def _where(error: BaseException, path: pathlib.Path) -> str:

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable
 
 from tl_strategies.errors import UsageError, unknown
+from tl_strategies.quiet import quiet_code
 from tl_strategies.strategies.base import Strategy
 
 ENTRY_POINTS = "tl_strategies.strategies"
@@ -49,10 +50,14 @@ def strategies() -> dict[str, type[Strategy]]:
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
         if entry.name not in _strategies:
             try:
-                cls = entry.load()
+                with quiet_code():
+                    cls = entry.load()
                 if entry.name not in _strategies:
                     register(entry.name)(cls)
-            except Exception as error:  # of another's package; the other strategies still work
+            except (
+                Exception,
+                SystemExit,
+            ) as error:  # of another's package; the other strategies still work
                 warnings.warn(f"Strategy {entry.name!r} is left out: {error}", stacklevel=2)
     return dict(_strategies)
 
@@ -74,8 +79,9 @@ def get_strategy(name: str) -> type[Strategy]:
 def _import_strategy(reference: str) -> type[Strategy]:
     module_name, _, class_name = reference.partition(":")
     try:
-        cls = getattr(importlib.import_module(module_name), class_name)
-    except Exception as error:
+        with quiet_code():
+            cls = getattr(importlib.import_module(module_name), class_name)
+    except (Exception, SystemExit) as error:
         raise UsageError(
             f"--strategy must be a name or package.module:Class. Received: {reference}: "
             f"{type(error).__name__}: {error}."
