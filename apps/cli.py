@@ -2,12 +2,10 @@
 
 import contextlib
 import dataclasses
-import logging
 import os
 import pathlib
 import shlex
 import sys
-import tempfile
 import tomllib
 import types
 import typing
@@ -18,6 +16,7 @@ from absl import flags
 
 from tl_strategies import configs
 from tl_strategies.errors import FULL_DISK, UsageError, unknown
+from tl_strategies.quiet import quiet_import
 
 PRESETS = pathlib.Path(next(iter(configs.__path__)))
 KINDS = {
@@ -212,25 +211,3 @@ def import_source(dataset: str) -> None:
     if dataset.startswith("tfds:"):
         with quiet_import():
             import tensorflow_datasets  # noqa: F401
-
-
-@contextlib.contextmanager
-def quiet_import() -> Iterator[None]:
-    """Keep off the screen what TensorFlow says while it is imported, unless that fails."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # A study has many models, each traced once.
-    logging.getLogger("tensorflow").addFilter(lambda said: "retracing" not in said.getMessage())
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            aside.seek(0)
-            os.write(2, aside.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)

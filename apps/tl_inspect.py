@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from tl_apps.cli import Flag, flags_of, import_source, quiet_import, run_command
-from tl_strategies.backbones.names import backbone_names
+from tl_strategies.backbones.names import backbone_names, check_backbone
 from tl_strategies.data.cache import check_directory, check_writable, store_directory
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.data.store import Store
@@ -24,7 +24,7 @@ DATA = (
 )
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
-    *flags_of(Settings, only=("weights", "keep_top", "image_size", "plugin")),
+    *flags_of(Settings, only=("weights", "keep_top", "top", "image_size", "plugin")),
     Flag("dataset", str, None, "report on this data set; see tl-run"),
     Flag("contact_sheet", str, "contact_sheet.png", "where some of its images are drawn"),
     *flags_of(Settings, only=DATA),
@@ -54,10 +54,11 @@ def _run(values: dict[str, Any]) -> None:
     if values["backbone"] is None:
         _print_names(values["json"])
         return
+    others = {name: values[name] for name in ("weights", "image_size", "keep_top", "top")}
+    check_backbone(values["backbone"], **others)
     with quiet_import():
         from tl_strategies.backbones.units import coarse_units, find_units
         from tl_strategies.backbones.zoo import load_backbone
-    others = {name: values[name] for name in ("weights", "image_size", "keep_top")}
     model = load_backbone(values["backbone"], **others)
     units = find_units(model)
     coarse = coarse_units(model, units)

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from tl_strategies.backbones.precision import in_float32
 from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, unit_layers
 from tl_strategies.backbones.units import Unit, unit_output
 from tl_strategies.plans.plan import Head, Phase, Plan
@@ -15,6 +16,7 @@ FRESH_MOMENTUM = 0.9
 EXACT = ("head_pool", "head_unit_length", "head_softmax", "head_sigmoid")  # always float32
 
 
+@in_float32()
 def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
     """One flat model from images to probabilities, of shape (batch, labels).
 

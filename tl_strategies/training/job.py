@@ -4,6 +4,7 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING
 
+from tl_strategies.backbones.names import check_backbone
 from tl_strategies.backbones.units import Unit, find_units
 from tl_strategies.data.cache import cache_directory, check_directory, check_writable
 from tl_strategies.data.listing import Listing
@@ -78,6 +79,7 @@ def check(
     for plugin in settings.plugin:
         load_plugin(plugin)
     strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
+    check_backbone(*_backbone_of(settings), settings.n)
     try:
         directory = check_writable("run_dir", run_directory(settings))
         check_directory("cache_dir", cache_directory(settings.cache_dir))
@@ -131,9 +133,7 @@ def prepare(checked: Checked) -> Job:
         )
     settings = checked.settings
     keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
-    backbone = load_backbone(
-        settings.backbone, settings.weights, settings.image_size, settings.keep_top
-    )
+    backbone = load_backbone(*_backbone_of(settings))
     units = find_units(backbone)
     if checked.strategy is None:
         return Job(settings, checked.directory, checked.listing, backbone, units, None)
@@ -145,6 +145,13 @@ def prepare(checked: Checked) -> Job:
             f"{settings.train_on or 'vtab1k'}. Give --train_on train."
         )
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
+
+
+def _backbone_of(settings: Settings) -> tuple:
+    """What `load_backbone` takes."""
+    return tuple(
+        getattr(settings, name) for name in ("backbone", "weights", "image_size", "keep_top", "top")
+    )
 
 
 def planned(job: Job, settings: Settings, directory: pathlib.Path) -> Job:

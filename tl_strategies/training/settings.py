@@ -33,12 +33,17 @@ class Settings:
         "to search for it",
     )
     option: tuple[str, ...] = setting((), "NAME=VALUE for the strategy; may be repeated")
-    plugin: tuple[str, ...] = setting((), "Python file with strategies; may be repeated")
+    plugin: tuple[str, ...] = setting(
+        (), "Python file with strategies or Keras layers; may be repeated"
+    )
     backbone: str = setting(
         "efficientnet_lite0", "a name from tl-inspect, hub:PRESET, or a .keras file"
     )
     weights: str = setting("imagenet", "imagenet, none (fresh), or a file")
     keep_top: bool = setting(False, "keep the classifier on top of a .keras file's network")
+    top: str | None = setting(
+        None, "the layer of a .keras file's network whose output are the features"
+    )
     dataset: str = setting(
         "clipart", "clipart (bundled), folder:PATH, tfds:NAME, csv:FILE or npz:FILE"
     )
