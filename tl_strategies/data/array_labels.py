@@ -174,7 +174,7 @@ def read_task(
 
 
 def _check_names(names: Sequence[str], count: int, source: str) -> None:
-    if len(names) < max(count, 2) or len(set(names)) < len(names):
+    if len(names) < max(count, 2):
         raise UsageError(
             f"names in {source} must be a name of its own for each of {count} labels. Received: "
             f"{', '.join(names[:10])}."

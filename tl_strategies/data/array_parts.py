@@ -64,7 +64,7 @@ def list_arrays(
         raise UsageError(f"Labels of all parts must be alike. Received: {received}.")
     images, scaled = to_uint8({f"x_{part}": given.blocks for part, given in parts.items()})
     numbers, task, renumbered = read_task(np.concatenate([*labels.values()]), names, source)
-    listing = Listing(
+    return Listing(
         source=source,
         paths=tuple(f"{part}/{i:06}" for part, given in parts.items() for i in range(given.count)),
         labels=numbers,
@@ -76,8 +76,6 @@ def list_arrays(
         weights=_weights(parts),
         notes=(*notes, *scaled, *renumbered),
     )
-    listing.check_counts()
-    return listing
 
 
 def _weights(parts: dict[str, Part]) -> np.ndarray | None:
