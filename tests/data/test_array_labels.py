@@ -72,7 +72,7 @@ def test_names():
         with pytest.raises(tl.UsageError, match=r"names|Text must be in UTF-8"):
             read_names(wrong, "names")
     for y, few in ((LABELS, ["a", "b"]), (LABELS, ["a", "a", "b"]), (TEXTS, ["a", "b", "c"])):
-        with pytest.raises(tl.UsageError, match="names in data must be|Labels must have names of"):
+        with pytest.raises(tl.UsageError, match=r"names in data must be|Labels must have names of"):
             task(y, few)
 
 
