@@ -7,6 +7,7 @@ from keras import layers, ops
 
 import tl_strategies as tl
 from tl_strategies.backbones.zoo import load_backbone
+from tl_strategies.training.run import Run
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
 POLICIES = ["mixed_float16", "mixed_bfloat16", "float16", "float64"]
@@ -208,12 +209,14 @@ def test_a_file_of_another_float_becomes_float32(policy, tmp_path):
 
 @pytest.mark.usefixtures("_policies")
 @pytest.mark.parametrize("policy", POLICIES)
-def test_a_session_s_policy_reaches_no_new_layer(policy):
+def test_a_session_s_policy_reaches_no_new_layer(policy, tmp_path):
     keras.config.set_dtype_policy(policy)
     backbone = load_backbone("efficientnet_lite0", "none", 32)
     adapted = tl.get_strategy("add_fc")().adapt(backbone, tl.Task(("a", "b")))
     assert not of_other_floats(backbone)
     assert not of_other_floats(adapted)
+    adapted.save(tmp_path / "model.keras")
+    assert not of_other_floats(Run(tmp_path, {}, None).model)
     keras.config.set_floatx("float16")
     assert not of_other_floats(load_backbone("caffenet_mini", "none"))
     assert keras.config.floatx() == "float16"

@@ -8,6 +8,7 @@ from typing import Any
 
 import keras
 
+from tl_strategies.backbones.precision import in_float32
 from tl_strategies.data.cache import store_directory
 from tl_strategies.data.images import Images, load_images
 from tl_strategies.data.report import data_text, describe_data, report_json
@@ -50,6 +51,7 @@ class Run:
     plan: Plan
 
     @property
+    @in_float32()
     def model(self) -> keras.Model:
         """The saved model: float RGB images in [0, 255] to probabilities."""
         return keras.models.load_model(self.directory / MODEL)
