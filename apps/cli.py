@@ -1,13 +1,11 @@
 """What all commands share: their surroundings, errors, exit codes, and how they are stopped."""
 
 import contextlib
-import logging
 import os
 import pathlib
 import re
 import shlex
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +14,7 @@ from tl_apps.stopping import at_once, how_to_go_on, stoppable
 from tl_strategies.environment import import_keras, take_over
 from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.output import UNSAFE, leave, shielded, shown
+from tl_strategies.quiet import quiet_import as held_back
 
 if TYPE_CHECKING:
     from tl_strategies.training.job import Job
@@ -55,7 +54,7 @@ def run_command(
                     return 0
                 return body(parse(name, schema, arguments)) or 0
             except UsageError as error:
-                print(f"{name}: error: {shown(error)}", file=sys.stderr)
+                print(f"{name}: error: {_shown_lines(error)}", file=sys.stderr)
                 return 2
             except KeyboardInterrupt:
                 sys.stdout.flush()
@@ -67,6 +66,10 @@ def run_command(
         if own_process:
             leave(sys.stdout)
             leave(sys.stderr)
+
+
+def _shown_lines(error: Exception) -> str:
+    return "\n".join(map(shown, str(error).split("\n")))
 
 
 def announce(job: "Job") -> None:
@@ -119,22 +122,7 @@ def import_source(dataset: str) -> None:
 
 @contextlib.contextmanager
 def quiet_import() -> Iterator[None]:
-    """Keep off the screen what TensorFlow says while it is imported, unless that fails."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # A study has many models, each traced once.
-    logging.getLogger("tensorflow").addFilter(lambda said: "retracing" not in said.getMessage())
-    sys.stderr.flush()
-    saved = os.dup(2)
-    with at_once(), tempfile.TemporaryFile() as aside:
-        os.dup2(aside.fileno(), 2)
-        try:
-            import_keras()
-            yield
-        except BaseException:
-            os.dup2(saved, 2)
-            aside.seek(0)
-            os.write(2, aside.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
+    """Import what the work needs: a stop is heeded at once, nothing comes to the screen."""
+    with at_once(), held_back():
+        import_keras()
+        yield

@@ -9,7 +9,7 @@ from typing import Any
 
 from tl_apps.cli import import_source, quiet_import, run_command
 from tl_apps.flags import Flag, flags_of
-from tl_strategies.backbones.names import backbone_names
+from tl_strategies.backbones.names import backbone_names, check_backbone
 from tl_strategies.data.cache import check_directory, check_writable, store_directory
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.data.store import Store
@@ -27,7 +27,7 @@ DATA = (
 )
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
-    *flags_of(Settings, only=("weights", "keep_top", "image_size", "plugin")),
+    *flags_of(Settings, only=("weights", "keep_top", "top", "image_size", "plugin")),
     Flag("dataset", str, None, "report on this data set; see tl-run"),
     Flag("contact_sheet", str, "contact_sheet.png", "where some of its images are drawn"),
     *flags_of(Settings, only=DATA),
@@ -62,10 +62,11 @@ def _run(values: dict[str, Any]) -> None:
     if values["backbone"] is None:
         _print_names(values["json"])
         return
+    others = {name: values[name] for name in ("weights", "image_size", "keep_top", "top")}
+    check_backbone(values["backbone"], **others)
     with quiet_import():
         from tl_strategies.backbones.units import coarse_units, find_units
         from tl_strategies.backbones.zoo import load_backbone
-    others = {name: values[name] for name in ("weights", "image_size", "keep_top")}
     model = load_backbone(values["backbone"], **others)
     units = find_units(model)
     coarse = coarse_units(model, units)
@@ -102,7 +103,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
     store = _store(settings.cache_dir)
     with quiet_import():
         from tl_strategies.data.images import load_images
-        from tl_strategies.data.report import data_text, describe_data
+        from tl_strategies.data.report import data_text, describe_data, report_json
         from tl_strategies.tracking.figures import save_figure, sheet_figure
         from tl_strategies.tracking.progress import progress_bar
     import_source(settings.dataset)
@@ -126,7 +127,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
     file = sheet / pathlib.Path(values["contact_sheet"]).name
     save_figure(figure, file)
     if values["json"]:
-        print(json.dumps(report, indent=1, ensure_ascii=False))
+        print(report_json(report))
         return
     print(data_text(report, whole=True))
     print(f"some of them: {file}")

@@ -107,3 +107,17 @@ def arrays(tmp_path_factory):
         **{f"y_{part}": labels[of] for part, of in parts.items()},
     )
     return path
+
+
+@pytest.fixture
+def settings(photos, backbone, tmp_path):
+    """Of short runs with a tiny backbone."""
+    return {
+        "dataset": f"folder:{photos}",
+        "backbone": backbone,
+        "epochs": 2,
+        "batch_size": 8,
+        "learning_rate": 0.01,
+        "run_dir": str(tmp_path / "run"),
+        "cache_dir": str(tmp_path / "cache"),
+    }

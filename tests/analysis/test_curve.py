@@ -66,6 +66,30 @@ def test_nothing_runs_twice(open_study):
     assert {path.parent.name for path in times if again[path] != times[path]} == set(seen)
 
 
+@pytest.mark.parametrize("lost", ["model.keras", "result.json"])
+def test_a_base_without_its_files_is_trained_again(open_study, lost):
+    curve, job = open_study(n="7", treatments="base,BnB")
+    curves.run_curve(curve, job, quiet)
+    before = rows_of(job.directory)
+    file = job.directory / "cells" / "random0-AB-base-n0-r0" / lost
+    if lost == "result.json":
+        file.write_text(file.read_text()[:-20])  # damaged
+    else:
+        file.unlink()
+    (job.directory / "cells" / "random0-AB-BnB-n7-r0" / "result.json").unlink()
+    seen = []
+    curves.run_curve(curve, job, lambda cell, *_: seen.append(cell.name))
+    assert seen == ["random0-AB-base-n0-r0", "random0-AB-BnB-n7-r0"]
+    assert rows_of(job.directory) == before
+
+
+def test_a_study_whose_networks_learn_nothing_says_so(settings):
+    idle = Settings(**{**settings.__dict__, "learning_rate": 1e-9})
+    curve = CurveSettings(n="7", treatments="base,AnB", splits=2)
+    summary = curves.run_curve(curve, curves.open_job(idle, curve), quiet)
+    assert {found["verdict"] for found in summary["findings"]} == {"unclear: base at chance"}
+
+
 def test_the_paper_s_score(settings):
     """The mean of the ten best validation accuracies."""
     longer = Settings(**{**settings.__dict__, "epochs": 13})

@@ -37,6 +37,20 @@ def rows_like(tables, splits=4, spread=0.05, noise=0.001):
     return rows
 
 
+@pytest.mark.parametrize(("share", "learnt"), [(0.1, False), (0.12, False), (0.5, True)])
+def test_bases_at_chance_show_nothing(share, learnt):
+    """Networks that have learnt nothing lose nothing by transfer."""
+    rows = rows_like({"base": [share], "AnB": [share] * 7, "BnB": [share] * 7}, spread=0.001)
+    summary = summarise(
+        [{**row, "chance": 0.1, "test_images": 400} for row in rows], "test_accuracy"
+    )
+    verdicts = {finding["name"]: finding["verdict"] for finding in summary["findings"]}
+    assert verdicts["first layers are general"] == (
+        "shows" if learnt else "unclear: base at chance"
+    )
+    assert ("unclear: base at chance" in paragraph(summary["findings"])) != learnt
+
+
 def test_the_paper_s_numbers_show_the_paper_s_findings():
     summary = summarise(rows_like(RANDOM_HALVES), "test_accuracy")
     assert {f["name"]: f["verdict"] for f in summary["findings"]} == {

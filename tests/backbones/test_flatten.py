@@ -115,6 +115,25 @@ def test_layers_that_only_call_layers_are_opened(closed):
     assert [unit.name for unit in coarse_units(flat, units)] == (["body"] if closed else [])
 
 
+@keras.saving.register_keras_serializable("tests")
+class Residual(Tower):
+    def call(self, x):
+        for block in self.blocks:
+            x = x + block(x)
+        return x
+
+
+def test_what_comes_out_of_a_layer_gets_free_names(tmp_path):
+    """In a new session Keras counts names from the beginning, and those of a file are taken."""
+    image = keras.Input((16, 16, 3))
+    model = keras.Model(image, Residual(name="body")(image + 1.0 + image))
+    model.save(tmp_path / "mine.keras")
+    keras.backend.clear_session()
+    backbone = load_backbone(str(tmp_path / "mine.keras"))
+    assert len(tl.find_units(backbone)) == 3
+    np.testing.assert_allclose(value(backbone), value(model), rtol=1e-4)
+
+
 def test_a_network_of_gray_images(tmp_path):
     model = keras.Sequential([keras.Input((16, 16, 1)), layers.Conv2D(4, 3, name="one")])
     model.save(tmp_path / "gray.keras")

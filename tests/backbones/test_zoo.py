@@ -1,12 +1,14 @@
 """Backbones by name and from files; their preprocessing; what is wrong with them."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
 from keras import layers
 
 import tl_strategies as tl
-from tl_strategies.backbones import efficientnet_lite0
+from tl_strategies.backbones import efficientnet_lite0, zoo
 from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
 from tl_strategies.backbones.zoo import _applications, load_backbone
 from tl_strategies.testing import tiny_backbone
@@ -48,9 +50,35 @@ def test_no_network_says_what_to_do(monkeypatch, tmp_path):
         load_backbone("mobilenetv2")
 
 
+@pytest.mark.parametrize(
+    ("image_size", "error", "message"),
+    [
+        (64, ValueError("The file hash does not match."), "must arrive whole"),
+        (64, OSError("truncated file"), "must arrive whole"),
+        (16, None, "--image_size does not fit mobilenetv2. Received: 16"),
+    ],
+)
+def test_broken_weights_are_told_from_a_wrong_size(image_size, error, message, monkeypatch):
+    """Whatever words Keras has for it."""
+    build = keras.applications.MobileNetV2
+
+    def broken(weights, **others):
+        network = build(weights=None, **others)
+        if weights:
+            raise error
+        return network
+
+    monkeypatch.setattr(zoo, "_applications", lambda: {"mobilenetv2": (broken, lambda x: x)})
+    with pytest.raises(tl.UsageError, match=message):
+        load_backbone("mobilenetv2", "imagenet", image_size)
+
+
 def test_wrong_names_sizes_and_files(tmp_path):
     text = tmp_path / "text.keras"
     text.write_text("no model")
+    (tmp_path / "old.h5").write_text("")
+    with zipfile.ZipFile(tmp_path / "other.keras", "w") as archive:
+        archive.writestr("something", "else")
     wrong = [
         (("resnet5",), "Did you mean 'resnet50'"),
         (("inceptionv3", "none", 32), "--image_size does not fit inceptionv3"),
@@ -58,6 +86,10 @@ def test_wrong_names_sizes_and_files(tmp_path):
         (("resnet50", str(tmp_path / "none.h5")), "--weights must be imagenet, none or a file"),
         ((str(tmp_path / "none.keras"),), "does not exist"),
         ((str(text),), "must be a Keras model file"),
+        ((str(tmp_path / "other.keras"),), "without config.json"),
+        ((str(tmp_path / "old.h5"),), "must end in .keras"),
+        (("somewhere/model.onnx",), "must end in .keras"),
+        (("resnet50", str(text.with_suffix(".txt"))), "must be imagenet, none or a file"),
         (("efficientnet_lite0", str(text)), "must be a Keras model file"),
     ]
     for arguments, message in wrong:
@@ -96,13 +128,26 @@ def test_a_keras_file_loses_its_classifier(tmp_path):
         load_backbone(str(tmp_path / "mine.keras"), image_size=32)
 
 
-@pytest.mark.parametrize(("given", "size"), [(None, 224), (48, 48)])
-def test_a_file_for_images_of_any_size(tmp_path, given, size):
-    image = keras.Input((None, None, 3))
+@pytest.mark.parametrize(
+    ("shape", "given", "size"),
+    [
+        ((None, None, 3), None, 224),
+        ((None, None, 3), 48, 48),
+        ((None, 48, 3), None, 48),
+        ((48, None, 3), 48, 48),
+        ((None, 48, 1), None, 48),
+    ],
+)
+def test_a_file_for_images_of_any_size(tmp_path, shape, given, size):
+    """What is known of the size is kept."""
+    image = keras.Input(shape)
     x = layers.Conv2D(4, 3, strides=8, name="one")(image)
     keras.Model(image, layers.GlobalAveragePooling2D()(x)).save(tmp_path / "any.keras")
     model = load_backbone(str(tmp_path / "any.keras"), image_size=given)
     assert model.input_shape == (None, size, size, 3)
+    if given is None and 48 in shape:
+        with pytest.raises(tl.UsageError, match="--image_size must be 48"):
+            load_backbone(str(tmp_path / "any.keras"), image_size=64)
 
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (16, 16, 4), (12,)])

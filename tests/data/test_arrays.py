@@ -1,164 +1,128 @@
-"""Images in memory: read as they are meant, or refused with the name of the array."""
+"""What a program has in its hands: listed as it is meant, or refused by the name of its part."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 import tl_strategies as tl
-from tl_strategies.data.arrays import list_data, list_npz
+from tl_strategies.data.arrays import list_data
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3)).astype("uint8")
-IMAGES[0, 0, 0] = 0, 255, 7
 LABELS = np.arange(12) % 3
-
-
-def first(listing):
-    return next(listing.contents.read(np.array([0])))
-
-
-@pytest.mark.parametrize(
-    ("x", "note"),
-    [
-        (IMAGES, ""),
-        (IMAGES.astype("float32"), ""),
-        (IMAGES.astype("int64"), ""),
-        (IMAGES / 255, r"in \[0, 1\]"),
-        ((IMAGES.astype("uint16") * 257), "16 bits"),
-        (np.moveaxis(IMAGES, -1, 1), "channels came first"),
-        (np.moveaxis(IMAGES, -1, 1) / 255, "channels came first"),
-    ],
-)
-def test_images_are_read_as_they_are_meant(x, note):
-    listing = list_data((x, LABELS))
-    np.testing.assert_array_equal(first(listing), IMAGES[0])
-    assert first(listing).dtype == np.uint8
-    assert bool(listing.notes) == bool(note)
-    if note:
-        with pytest.raises(AssertionError, match=note):
-            raise AssertionError(" ".join(listing.notes))
-
-
-@pytest.mark.parametrize("x", [IMAGES[..., 0], IMAGES[..., :1]])
-def test_gray_images(x):
-    np.testing.assert_array_equal(first(list_data((x, LABELS))), IMAGES[0, ..., :1])
+TEXTS = np.array(["ash", "élm", "oak"])[LABELS]
+WEIGHTS = np.linspace(0, 1, 12, dtype="float32")
 
 
 @pytest.mark.parametrize(
-    ("y", "names", "note"),
+    "data",
     [
-        (LABELS, ("0", "1", "2"), False),
-        (LABELS.astype("float32")[:, None], ("0", "1", "2"), False),
-        (LABELS + 5, ("5", "6", "7"), True),
-        (LABELS * 2 - 1, ("-1", "1", "3"), True),
-        (np.array(["b", "a", "c"])[LABELS], ("a", "b", "c"), False),
-        (np.eye(3)[LABELS], ("0", "1", "2"), True),
+        (IMAGES, LABELS),
+        (list(IMAGES), list(LABELS)),
+        (tf.constant(IMAGES), tf.constant(LABELS)),
+        {"train": (IMAGES, LABELS)},
+        {"train": {"image": IMAGES, "label": LABELS}},
+        ([Image.fromarray(image) for image in IMAGES], LABELS),
     ],
 )
-def test_labels_are_read_as_they_are_meant(y, names, note):
-    listing = list_data((IMAGES, y))
-    assert listing.task == tl.Task(names)
-    assert bool(listing.notes) == note
-    same = LABELS[:, None] == LABELS
-    np.testing.assert_array_equal(listing.labels[:, None] == listing.labels, same)
+def test_images_and_labels(data):
+    listing = list_data(data)
+    np.testing.assert_array_equal([*listing.contents.read(np.arange(12))], IMAGES)
+    np.testing.assert_array_equal(listing.labels, LABELS)
+    assert listing.parts is None
+    assert listing.weights is None
 
 
-def test_several_labels_an_image():
-    y = np.stack([LABELS == 0, LABELS < 2], axis=1)
-    listing = list_data((IMAGES, y))
-    assert listing.task == tl.Task(("0", "1"), multilabel=True)
-    np.testing.assert_array_equal(listing.labels, y)
+def test_text_of_tensors():
+    assert list_data((IMAGES, tf.constant(TEXTS))).task.names == ("ash", "oak", "élm")
 
 
-def test_an_npz_file(tmp_path):
-    file = tmp_path / "data.npz"
-    arrays = {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES[:6], "y_test": LABELS[:6]}
-    np.savez(file, **arrays, names=np.array(["cat", "dog", "owl"]))
-    listing = list_npz(file)
-    assert listing.task.names == ("cat", "dog", "owl")
+def test_weights():
+    np.testing.assert_array_equal(list_data((IMAGES, LABELS, WEIGHTS)).weights, WEIGHTS)
+    listing = list_data({"train": (IMAGES, LABELS, WEIGHTS), "test": (IMAGES[:6], LABELS[:6])})
+    np.testing.assert_array_equal(listing.weights, [*WEIGHTS, *np.ones(6)])
+    with pytest.raises(tl.UsageError, match=r"w_test\[1\] = -1"):
+        list_data({"train": (IMAGES, LABELS), "test": (IMAGES, LABELS, -WEIGHTS // 1)})
+
+
+def test_parts():
+    listing = list_data({"train": (IMAGES, LABELS), "test": (IMAGES[:6], LABELS[:6])})
     assert list(listing.parts) == ["train"] * 12 + ["test"] * 6
     assert listing.paths[12] == "test/000000"
 
 
-class Batches(keras.utils.PyDataset):
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, number):
-        rows = slice(4 * number, 4 * number + 4)
-        return IMAGES[rows], LABELS[rows]
+@pytest.mark.parametrize("y", [TEXTS, np.eye(3)[LABELS], np.eye(4)[LABELS]])
+def test_labels_of_all_parts_are_alike(y):
+    other = np.eye(3)[LABELS] if y.shape[-1] == 4 else LABELS
+    with pytest.raises(tl.UsageError, match=r"Labels of all parts .* y_train .* y_validation"):
+        list_data({"train": (IMAGES, other), "validation": (IMAGES, y)})
 
 
-@pytest.mark.parametrize(
-    "make",
-    [
-        lambda: (IMAGES, LABELS),
-        lambda: tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)),
-        lambda: tf.data.Dataset.from_tensor_slices((IMAGES, LABELS)).batch(5),
-        lambda: Batches(),
-        lambda: {"train": (IMAGES, LABELS)},
-        lambda: (list(IMAGES), list(LABELS)),
-    ],
-)
-def test_what_a_program_may_give(make):
-    listing = list_data(make())
-    assert len(listing.paths) == 12
-    np.testing.assert_array_equal(first(listing), IMAGES[0])
-    np.testing.assert_array_equal(listing.labels, LABELS)
+def test_ranges_of_all_parts_are_alike():
+    with pytest.raises(tl.UsageError, match=r"x_train .* from 0 to 1; x_test .* from 0 to 255"):
+        list_data({"train": (IMAGES / 255, LABELS), "test": (IMAGES * 1.0, LABELS)})
 
 
-def test_images_of_several_sizes():
-    dataset = tf.data.Dataset.from_generator(
-        lambda: ((IMAGES[i, : 4 + i % 3], LABELS[i]) for i in range(12)),
-        output_signature=(tf.TensorSpec((None, 8, 3), "uint8"), tf.TensorSpec((), "int64")),
-    )
-    listing = list_data(dataset)
-    assert {image.shape for image in listing.contents.read(np.arange(12))} == {
-        (4, 8, 3),
-        (5, 8, 3),
-        (6, 8, 3),
-    }
-
-
-NAN = np.where(np.arange(12)[:, None, None, None] == 7, np.nan, IMAGES)
+DATASET = tf.data.Dataset.from_tensor_slices((IMAGES, LABELS))
 
 
 @pytest.mark.parametrize(
-    ("arrays", "message"),
+    ("data", "message"),
     [
-        ({"x_train": IMAGES}, "x_train and y_train"),
-        ({"x_train": IMAGES, "y_train": LABELS[:5]}, "y_train must have a label for each"),
-        ({"x_train": IMAGES, "y_train": np.array([{}] * 12)}, "y_train .* array of numbers"),
-        ({"x_train": NAN, "y_train": LABELS}, r"x_train\[7\]"),
-        ({"x_train": IMAGES - 128.0, "y_train": LABELS}, "x_train must be in"),
-        ({"x_train": IMAGES * 2.0, "y_train": LABELS}, "x_train must be in"),
-        ({"x_train": IMAGES[..., :2], "y_train": LABELS}, "x_train must have images with 1 or 3"),
-        ({"x_train": IMAGES[0, 0], "y_train": LABELS}, "x_train must be numbers of shape"),
-        ({"x_train": IMAGES.astype("S1"), "y_train": LABELS}, "x_train must be numbers"),
-        ({"x_train": IMAGES, "y_train": LABELS + 0.5}, "y_train must hold whole"),
-        ({"x_train": IMAGES, "y_train": np.full((12, 3), 2)}, "y_train must hold 0 and 1"),
-        ({"x_train": IMAGES, "y_train": LABELS * 0}, "at least two labels"),
-        ({"x_train": IMAGES, "y_train": LABELS, "names": np.array(["a"])}, "names in"),
+        ({"validation": (IMAGES, LABELS)}, "data must have the parts"),
+        ({"train": (IMAGES, LABELS), "val": (IMAGES, LABELS)}, "data must have the parts"),
+        ({}, r"data must have the parts .* Received: none"),
+        ({"training": 1}, "data must have the parts"),
+        (3, "data of train must be a tuple"),
+        (IMAGES, "data of train must be a tuple .* ndarray"),
+        ([IMAGES, LABELS], "data of train must be .* Make it a tuple"),
         (
-            {"x_train": IMAGES, "y_train": LABELS, "x_test": IMAGES, "y_test": np.eye(3)[LABELS]},
-            "Labels of all parts",
+            ((x, y) for x, y in zip(IMAGES, LABELS, strict=True)),
+            "data of train must be a tuple .*generator.* output_signature",
         ),
+        (iter(DATASET), "data of train must be a tuple"),
+        ((DATASET, DATASET), "data of train must be one data set.*validation"),
+        ({"train": (IMAGES, LABELS), "test": None}, "data of test must be"),
+        ((IMAGES,), "data of train must give tuples .* a tuple of 1"),
+        ((IMAGES, LABELS, WEIGHTS, 1), "data of train must give tuples .* a tuple of 4"),
+        ((1, 2, 3), "x_train must be numbers"),
+        (([], []), "x_train must have images"),
+        ((IMAGES[:0], LABELS[:0]), "x_train must have images"),
+        ((IMAGES, LABELS[:5]), "y_train must have a label for each .* 5 for 12"),
+        ((IMAGES, {"a": LABELS}), "y_train must be a label an image"),
+        ((IMAGES, LABELS - 1), r"y_train\[0\] = -1"),
+        ((tf.ragged.constant([[1], [1, 2]]), [0, 1]), "x_train"),
+        ((IMAGES, tf.sparse.from_dense(np.eye(12))), "y_train"),
     ],
 )
-def test_what_is_wrong_names_its_array(tmp_path, arrays, message):
-    np.savez(tmp_path / "data.npz", **arrays)
+def test_what_is_no_data(data, message):
     with pytest.raises(tl.UsageError, match=message):
-        list_npz(tmp_path / "data.npz")
+        list_data(data)
 
 
-def test_what_is_no_file_or_no_data(tmp_path):
-    (tmp_path / "text.npz").write_text("text")
-    for name in ("text.npz", "none.npz"):
-        with pytest.raises(tl.UsageError, match=r"must be an \.npz file"):
-            list_npz(tmp_path / name)
-    for data in ({"validation": (IMAGES, LABELS)}, {"training": 1}, 3, (1, 2, 3)):
-        with pytest.raises(tl.UsageError, match=r"^data"):
-            list_data(data)
+@pytest.fixture
+def photos(tmp_path):
+    for i, image in enumerate(IMAGES):
+        path = tmp_path / "photos" / TEXTS[i] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("mode", ["int", "categorical"])
+def test_class_names_of_keras(photos, mode):
+    dataset = keras.utils.image_dataset_from_directory(
+        photos, label_mode=mode, image_size=(8, 8), batch_size=5, shuffle=False, verbose=False
+    )
+    listing = list_data({"train": dataset, "test": dataset.take(2)})
+    assert listing.task == tl.Task(("ash", "oak", "élm"))
+    assert listing.counts(np.arange(12)).tolist() == [4, 4, 4]
+    other = keras.utils.image_dataset_from_directory(
+        photos, class_names=["élm", "oak", "ash"], image_size=(8, 8), verbose=False
+    )
+    with pytest.raises(tl.UsageError, match="class_names of all parts must be the same"):
+        list_data({"train": dataset, "test": other})
 
 
 def test_fit(backbone, tmp_path):
@@ -166,7 +130,7 @@ def test_fit(backbone, tmp_path):
         "partial",
         n=2,
         data={
-            "train": (np.repeat(IMAGES, 2, 0), np.repeat(LABELS, 2)),
+            "train": (np.repeat(IMAGES, 2, 0), np.repeat(LABELS, 2), np.repeat(WEIGHTS, 2)),
             "test": (255 - IMAGES, LABELS),
         },
         backbone=backbone,
@@ -177,3 +141,6 @@ def test_fit(backbone, tmp_path):
     assert "validation" in run.metrics
     rows = (run.directory / "predictions.csv").read_text().splitlines()
     assert rows[-1].startswith("test/000011,2,")
+    header, *rows = (run.directory / "split.csv").read_text().splitlines()
+    assert header.endswith(",weight")
+    assert float(rows[0].rpartition(",")[2]) == WEIGHTS[0]

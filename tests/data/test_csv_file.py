@@ -79,8 +79,8 @@ def test_a_row_that_is_there_twice_is_used_once(table):
         (["path", "labels"], [("a.png", "")], "must have labels"),
         (
             ["path", "label", "split"],
-            [("a.png", "cat", "dev"), ("b.png", "dog", "test")],
-            "Row 2 .* 'dev'",
+            [("a.png", "cat", "other"), ("b.png", "dog", "test")],
+            "Row 2 .* 'other'",
         ),
         (["path", "label", "weight"], [("a", "cat", "x"), ("b", "dog", 1)], "Row 2 .* weight"),
         (["path", "label", "weight"], [("a", "cat", -1), ("b", "dog", 1)], "Row 2 .* weight"),
@@ -89,6 +89,56 @@ def test_a_row_that_is_there_twice_is_used_once(table):
 def test_what_is_wrong_names_its_row(table, columns, rows, message):
     with pytest.raises(tl.UsageError, match=message):
         list_csv(table(columns, rows))
+
+
+@pytest.mark.parametrize("separator", ["\\", "/"])
+def test_tables_of_windows(table, tmp_path, separator):
+    (tmp_path / "photos" / "cat").mkdir(parents=True)
+    (tmp_path / "photos" / "cat" / "0.png").touch()
+    (tmp_path / "odd\\name.png").touch()
+    paths = [separator.join(("photos", "cat", "0.png")), "odd\\name.png", "gone\\x.png"]
+    listing = list_csv(table(["path", "label"], [*PLAIN, *((path, "cat") for path in paths)]))
+    found = [str(tmp_path / path) for path in ("photos/cat/0.png", "odd\\name.png", "gone\\x.png")]
+    assert list(listing.paths[12:]) == found
+    note = ("backslashes in 1 paths: read as in Windows",)
+    assert listing.notes == (note if separator == "\\" else ())
+
+
+def test_two_ways_to_write_a_path_are_one_image(table, tmp_path):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "0.png").touch()
+    same = [("./images/0.png", "dog"), ("images\\0.png", "dog")]
+    listing = list_csv(table(["path", "label"], [*PLAIN, *same]))
+    assert len(listing.paths) == 12
+    assert "2 rows are there twice: used once" in listing.notes
+
+
+@pytest.mark.parametrize(
+    ("values", "parts"),
+    [
+        (("Training", "dev", "Test"), ("train", "validation", "test")),
+        (("train", "val", "eval"), ("train", "validation", "test")),
+        (("train_set", "Eval", "train_set"), ("train", "validation", "train")),
+    ],
+)
+def test_parts_may_have_their_usual_names(table, values, parts):
+    rows = [(path, label, values[i % 3]) for i, (path, label) in enumerate(PLAIN)]
+    listing = list_csv(table(["path", "label", "split"], rows))
+    assert tuple(listing.parts[:3]) == parts
+    assert listing.notes[0].startswith("parts: ")
+
+
+@pytest.mark.parametrize("path", ["nul\0.png", "x" * 5000, "back\\slash" * 900])
+def test_paths_that_no_file_can_have(table, path):
+    listing = list_csv(table(["path", "label"], [*PLAIN, (path, "cat")]))
+    assert len(listing.paths) == 13
+    assert listing.contents.digests()[12] == b""
+
+
+@pytest.mark.parametrize("name", ["nul\0.csv", "x" * 5000])
+def test_tables_that_no_file_can_be(tmp_path, name):
+    with pytest.raises(tl.UsageError, match="must be a CSV file"):
+        list_csv(tmp_path / name)
 
 
 @pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])

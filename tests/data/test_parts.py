@@ -201,6 +201,27 @@ def test_a_class_with_one_image_stays_in_training():
     assert parts[-1] == "train"
 
 
+def rare(count):
+    """A class with many images, another one, and a third with few."""
+    made, keys = listing(0, copies=False, count=60)
+    labels = np.arange(60) % 2
+    labels[:count] = 2
+    return dataclasses.replace(made, labels=labels), keys
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_classes_that_are_not_used_may_be_small(count):
+    made, keys = rare(count)
+    with pytest.raises(tl.UsageError, match=f"'c' with {count}"):
+        assign_parts(made, keys, Splitting())
+    with pytest.raises(tl.UsageError, match=f"'c' with {count}"):
+        assign_parts(made, keys, Splitting(classes=("a", "c")))
+    used, kept, parts, _ = assign_parts(made, keys, Splitting(classes=("b", "a")))
+    assert used.task.names == ("b", "a")
+    assert set(parts) == set(PARTS)
+    assert len(kept) == 60 - count
+
+
 def test_classes_without_test_images_are_refused():
     given = np.array(PARTS)[np.arange(COUNT) % 3]
     made, keys = listing(0, copies=False)

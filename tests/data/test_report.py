@@ -1,6 +1,7 @@
 """The report of the data says what is there and what looks wrong, whatever the data came from."""
 
 import json
+import os
 import pathlib
 import shutil
 
@@ -13,14 +14,14 @@ from tests.conftest import draw
 from tl_apps.tl_inspect import main
 from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
-from tl_strategies.data.report import data_text, describe_data
+from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.data.sources import list_dataset
 from tl_strategies.data.store import Store
 
 
-def report_of(dataset, **how):
-    listing = list_dataset(dataset)
-    return describe_data(load_images(listing, 16, Splitting(**how), Store(None), lambda done: None))
+def report_of(dataset, store=None, **how):
+    listing, store = list_dataset(dataset), Store(store)
+    return describe_data(load_images(listing, 16, Splitting(**how), store, lambda done: None))
 
 
 @pytest.fixture
@@ -96,6 +97,95 @@ def test_a_file_that_is_not_there_is_left_out(photos, tmp_path):
     (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows, "gone.png,red"]))
     report = report_of(f"csv:{tmp_path / 'table.csv'}")
     assert report["left_out"] == [[str(tmp_path / "gone.png"), "the file does not exist"]]
+
+
+def test_files_that_cannot_be_read_have_reasons_of_their_own(photos, tmp_path):
+    (tmp_path / "empty.png").touch()
+    (tmp_path / "link.png").symlink_to("nowhere")
+    rows = [f"{path},{path.parent.name}" for path in sorted(photos.glob("*/*.png"))]
+    rows += [f"{name},red" for name in ("x.png", "y.png", "a\\b.png", "link.png", "empty.png")]
+    rows += [f"{name},red" for name in ("nul\0.png", "empty.png/x.png")]
+    (tmp_path / "table.csv").write_text("\n".join(["path,label", *rows]))
+    report = report_of(f"csv:{tmp_path / 'table.csv'}", tmp_path / "store")
+    reasons = {pathlib.Path(path).name: why for path, why in report["left_out"]}
+    assert reasons["y.png"] == "the file does not exist"
+    assert reasons["a\\b.png"] == "the file does not exist; its path has backslashes"
+    assert reasons["link.png"] == "a link to nothing"
+    assert reasons["empty.png"] == "the file is empty"
+    assert "null" in reasons["nul\0.png"]
+    assert "copy" not in " ".join(reasons.values())
+
+
+def test_a_file_that_can_be_read_only_later_stands_for_no_other(photos, tmp_path, monkeypatch):
+    from tl_strategies.data import contents
+
+    store, first = Store(tmp_path / "store"), contents._file_digest
+    monkeypatch.setattr(
+        contents, "_file_digest", lambda path: "" if path.endswith("red/00.png") else first(path)
+    )
+    listing = list_dataset(f"folder:{photos}")
+    images = load_images(listing, 16, Splitting(), store, lambda done: None)
+    ((path, why),) = images.listing.left_out
+    assert (path, why) == (str(photos / "red" / "00.png"), "it could not be read at first")
+    (photos / "red" / "00.png").unlink()
+    images = load_images(listing, 16, Splitting(), store, lambda done: None)
+    assert images.listing.left_out == ((path, "the file does not exist"),)
+
+
+def test_blank_images_are_said(photos):
+    def add(name, picture, **more):
+        picture.save(photos / "red" / name, **more)
+
+    add("white.png", Image.new("RGB", (30, 30), "white"))
+    add("wide.png", Image.new("RGB", (60, 20), "blue"))
+    add("tall.jpg", Image.new("RGB", (21, 60), "blue"))
+    drawing = Image.new("RGBA", (30, 30), (255, 255, 255, 0))
+    drawing.paste((255, 255, 255, 255), (5, 5, 20, 20))
+    add("chalk.png", drawing)
+    add("dot.png", Image.new("RGB", (1, 1), "red"))
+    for name, tops in (("stripes.png", (1, 7, 13)), ("low.png", (7, 9))):
+        stripes = Image.new("RGB", (16, 16), "white")
+        for top in tops:
+            stripes.paste("blue", (0, top, 16, top + 2))
+        add(name, stripes)
+    box = Image.new("RGB", (32, 32), "white")
+    box.paste("blue", (8, 8, 24, 24))
+    add("box.png", box)
+    report = report_of(f"folder:{photos}")
+    blank = {pathlib.Path(path).name for path in report["blank"]}
+    assert blank == {"white.png", "wide.png", "tall.jpg", "chalk.png", "dot.png"}
+    assert "one colour  5: " in data_text(report)
+
+
+def test_classes_without_images_in_a_part_are_said(photos, tmp_path):
+    rows = []
+    for path in sorted(photos.glob("*/*.png")):
+        parts = ["train"] if path.parent.name == "red" else ["train", "test"]
+        rows.append(f"{path},{path.parent.name},{parts[int(path.stem) % len(parts)]}")
+    (tmp_path / "table.csv").write_text("\n".join(["path,label,split", *rows]))
+    text = data_text(report_of(f"csv:{tmp_path / 'table.csv'}"))
+    assert "no image    1: of red in test" in text
+    assert "no image" not in data_text(report_of(f"folder:{photos}"))
+
+
+def test_a_folder_with_many_other_files_is_told_in_few_lines(photos):
+    for i in range(300):
+        (photos / "red" / f"{i}.xml").write_text(f"<annotation>{i}")
+    report = report_of(f"folder:{photos}")
+    assert len(report["left_out"]) == 300
+    for whole in (False, True):
+        text = data_text(report, whole)
+        assert "left out    300: " in text
+        assert "297 .xml" in text
+        assert len(text.splitlines()) < 15
+
+
+def test_a_report_is_json_whatever_names_files_have(photos):
+    (photos / "red" / os.fsdecode(b"in\xffvalid.png")).write_text("no image")
+    report = report_of(f"folder:{photos}")
+    text = report_json(report).encode().decode()
+    assert json.loads(text)["left_out"] == report["left_out"]
+    data_text(report).encode()
 
 
 def test_the_command(odd_photos, tmp_path, capsys):

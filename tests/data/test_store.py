@@ -3,6 +3,7 @@
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import time
 
@@ -11,8 +12,9 @@ import pytest
 
 import tl_strategies as tl
 from tl_strategies.data import table
-from tl_strategies.data.cache import written_aside
 from tl_strategies.data.store import Store
+from tl_strategies.directories import MARK
+from tl_strategies.files import written_aside
 
 SHAPE = (2, 3)
 
@@ -97,7 +99,7 @@ def test_a_pass_that_is_stopped_keeps_its_chunks(store, monkeypatch):
     again = Rows(1, 2, 3, 4)
     check(fetch(store, again), [1, 2, 3, 4])
     assert again.computed in ([4], [3, 4])
-    assert not list(store.directory.glob("*/.*"))
+    assert not list(store.directory.glob(f"*/{MARK}-*"))
 
 
 def test_many_chunks_are_merged(store, monkeypatch):
@@ -208,6 +210,87 @@ def test_a_file_appears_whole_or_not(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_damage_after_the_rows_were_found(tmp_path, capsys):
+    """Rows that stay on disk are held against their checksums whenever they are read."""
+    store = Store(tmp_path, in_memory=0)
+    rows = Rows(1, 2, 3)
+    entry = fetch(store, rows)
+    (chunk,) = chunks(store)
+    data = bytearray((chunk / "rows.bin").read_bytes())
+    data[30] ^= 4
+    (chunk / "rows.bin").write_bytes(data)
+    check(entry, [1, 2, 3])
+    check(entry, [1, 2, 3])
+    assert rows.computed == [1, 2, 3, 2, 2]
+    assert capsys.readouterr().out.count("a damaged part of the store") == 1
+    assert fetch(Store(tmp_path), Rows(1, 2, 3)).status == "miss"
+
+
+@pytest.mark.parametrize("name", ["rows.bin", "index.npy", "table.json"])
+def test_a_named_pipe_in_the_place_of_a_file(tmp_path, name):
+    store = Store(tmp_path)
+    fetch(store, Rows(1, 2))
+    (file,) = tmp_path.glob(f"**/{name}")
+    file.unlink()
+    os.mkfifo(file)
+    check(fetch(Store(tmp_path), Rows(1, 2)), [1, 2])
+    assert len(store.tables()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["[]", "7", '{"row_bytes": "24", "depth": [1], "kind": 3}', '{"row_bytes": 0}', "{"]
+)
+def test_a_table_json_that_somebody_wrote(tmp_path, text):
+    store = Store(tmp_path, limit=100)
+    fetch(store, Rows(1, 2))
+    (table_json,) = tmp_path.glob("*/table.json")
+    table_json.write_text(text)
+    (described,) = store.tables()
+    assert described["rows"] >= 0
+    check(fetch(store, Rows(3, 4, 5), "other"), [3, 4, 5])
+
+
+def test_a_lock_that_is_a_link_to_another_file(tmp_path, capsys):
+    precious = tmp_path / "precious"
+    precious.write_text("all of it")
+    store = Store(tmp_path / "store")
+    fetch(store, Rows(1))
+    (lock,) = store.directory.glob("*.lock")
+    lock.unlink()
+    lock.symlink_to(precious)
+    check(fetch(store, Rows(1, 2)), [1, 2])
+    assert precious.read_text() == "all of it"
+    assert "going on without the store" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("planted", ["link", "directory"])
+def test_a_table_that_somebody_planted(tmp_path, planted, capsys):
+    store, precious = Store(tmp_path / "store"), tmp_path / "precious"
+    fetch(store, Rows(1))
+    (entry,) = store.tables()
+    table = store.directory / entry["table"]
+    precious.mkdir()
+    (precious / "table.json").write_text("mine")
+    shutil.rmtree(table)
+    if planted == "link":
+        table.symlink_to(precious)
+    else:
+        precious.rename(table)
+    check(fetch(Store(store.directory), Rows(1, 2)), [1, 2])
+    assert (table / "table.json").read_text() == "mine"
+    assert [path.name for path in table.iterdir()] == ["table.json"]
+    assert "going on without the store" in capsys.readouterr().out
+
+
+def test_directories_are_for_the_user_alone(tmp_path):
+    fetch(Store(tmp_path / "cache" / "store"), Rows(1))
+    made = [path for path in tmp_path.rglob("*") if path.is_dir()]
+    assert made
+    for path in made:
+        others = path.stat().st_mode & 0o077 and path.parent.stat().st_mode & 0o077
+        assert not others, path
+
+
 def _compete(directory, log, wait):
     def compute(positions):
         with log.open("a") as file:
@@ -249,5 +332,5 @@ def test_who_dies_lets_the_lock_go(tmp_path, start):
     second = start(0)
     second.join(60)
     assert second.exitcode == 0
-    assert not list((tmp_path / "store").glob("*/.*"))
+    assert not list((tmp_path / "store").glob(f"*/{MARK}-*"))
     assert (tmp_path / "log").read_text() == "computed\n" * 2

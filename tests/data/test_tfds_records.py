@@ -86,6 +86,8 @@ def test_a_part_without_labels_is_not_used():
     assert listing.parts is None
     assert len(listing.paths) == 30
     assert "test is not used" in listing.notes[0]
+    with pytest.raises(tl.UsageError, match=r"all labels of test, .* 30 of 30 without"):
+        list_tfds("tiny_pictures/unlabelled", {"train": "test", "test": "train"})
 
 
 @pytest.mark.usefixtures("prepared")

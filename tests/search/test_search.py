@@ -2,6 +2,7 @@ import csv
 import dataclasses
 import json
 import pathlib
+import shutil
 
 import keras
 import numpy as np
@@ -11,8 +12,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import tl_strategies as tl
-from tl_strategies.data.cache import locked
+from tl_strategies.directories import MARK
 from tl_strategies.errors import UsageError
+from tl_strategies.opening import locked
 from tl_strategies.plans.plan import Plan
 from tl_strategies.search.search import finish, open_job
 from tl_strategies.search.settings import SearchSettings
@@ -233,7 +235,31 @@ def test_what_would_fail_after_the_trials_is_said_before(find, directory, others
 
 
 def test_one_search_at_a_time_in_a_directory(find, directory):
-    with locked(directory / ".lock"), pytest.raises(UsageError, match="a search is running"):
+    directory.mkdir()
+    with locked(directory / MARK), pytest.raises(UsageError, match="another process is at work"):
+        find(depths="5")
+
+
+@pytest.mark.parametrize("lost", ["trial", "result", "damaged result"])
+def test_a_trial_whose_results_are_gone_is_run_again(find, directory, lost):
+    find(depths="1,3,5")
+    before = rows_of(directory)
+    trial = directory / "trials" / "1"
+    if lost == "trial":
+        shutil.rmtree(trial)
+    elif lost == "result":
+        (trial / "seed0" / "result.json").unlink()
+    else:
+        (trial / "seed0" / "result.json").write_text("{")
+    find(depths="1,3,5")
+    assert rows_of(directory) == before
+
+
+@pytest.mark.parametrize("name", ["oracle.json", "search.json"])
+def test_a_search_that_cannot_be_read_is_said(find, directory, name):
+    find(depths="5")
+    (directory / name).write_text("{")
+    with pytest.raises(UsageError, match="which is damaged"):
         find(depths="5")
 
 

@@ -5,6 +5,7 @@ import resource
 import numpy as np
 import pytest
 
+from tl_strategies.directories import MARK
 from tl_strategies.training.checkpoint import Checkpoint, Progress
 
 
@@ -30,7 +31,48 @@ def test_what_is_saved_is_loaded(checkpoint):
     assert loaded == progress
     assert [weight.shape for weight in weights] == [(1000,), (2, 2)]
     np.testing.assert_array_equal(checkpoint.load_best(loaded)[0], np.full(1000, 0.2))
-    assert {path.name for path in checkpoint.directory.iterdir()} == {"last.npz", "best-1-2.npz"}
+    save(checkpoint, progress, 0.3)
+    names = {path.name for path in checkpoint.directory.iterdir()} - {MARK}
+    assert names == {"last.npz", "before.npz", "best-1-2.npz", "best-1-3.npz"}
+
+
+@pytest.mark.parametrize("damaged", ["last.npz", "best-0-2.npz"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "text"])
+def test_a_damaged_one_falls_back_to_the_one_before(checkpoint, damaged, damage, capsys):
+    progress = Progress()
+    for value in (0.1, 0.2):
+        save(checkpoint, progress, value)
+    path = checkpoint.directory / damaged
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 16
+    damages = {"flip": data, "cut": data[: len(data) // 2], "empty": b"", "text": b"no zip"}
+    path.write_bytes(damages[damage])
+    loaded, weights = Checkpoint(checkpoint.directory).load()
+    assert loaded.epoch == 1
+    np.testing.assert_array_equal(weights[0], np.full(1000, 0.1))
+    np.testing.assert_array_equal(checkpoint.load_best(loaded)[0], np.full(1000, 0.1))
+    assert f"a damaged checkpoint is not used: {checkpoint.directory}" in capsys.readouterr().out
+
+
+def test_two_damaged_ones_are_as_none(checkpoint):
+    progress = Progress()
+    for value in (0.1, 0.2):
+        save(checkpoint, progress, value)
+    for name in ("last.npz", "before.npz"):
+        (checkpoint.directory / name).write_bytes(b"")
+    assert checkpoint.load() is None
+
+
+def test_the_state_before_keeps_its_best_weights_after_a_resume(checkpoint):
+    progress = Progress()
+    for value in (0.1, 0.2):
+        save(checkpoint, progress, value)
+    resumed = Checkpoint(checkpoint.directory)
+    progress, _ = resumed.load()
+    save(resumed, progress, 0.3)
+    (checkpoint.directory / "last.npz").write_bytes(b"")
+    loaded, _ = Checkpoint(checkpoint.directory).load()
+    assert loaded.epoch == 2
 
 
 def test_a_full_disk_keeps_the_last_good_one(checkpoint):
@@ -48,4 +90,5 @@ def test_a_full_disk_keeps_the_last_good_one(checkpoint):
     assert loaded.epoch == 1
     np.testing.assert_array_equal(weights[0], np.full(1000, 0.1))
     np.testing.assert_array_equal(checkpoint.load_best(loaded)[0], np.full(1000, 0.1))
-    assert len(list(checkpoint.directory.iterdir())) == 2
+    names = {path.name for path in checkpoint.directory.iterdir()} - {MARK}
+    assert names == {"last.npz", "best-0-1.npz"}

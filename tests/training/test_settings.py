@@ -1,12 +1,15 @@
 """Settings of a run: what each must be, and which images, seeds and epochs they choose."""
 
 import csv
+import dataclasses
 
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import tl_strategies as tl
 from tl_strategies.errors import UsageError
+from tl_strategies.training.checkpoint import Checkpoint
+from tl_strategies.training.job import check
 
 
 @pytest.mark.parametrize(
@@ -19,6 +22,8 @@ from tl_strategies.errors import UsageError
         ("warmup", 1.0),
         ("weight_decay", -0.1),
         ("limit", 0),
+        ("image_size", 4097),
+        ("image_size", 1000000),
         ("seed", -1),
         ("optimizer", "ftrl"),
         ("schedule", "linear"),
@@ -30,14 +35,18 @@ def test_settings_are_checked(setting, value):
         tl.Settings(**{setting: value})
 
 
+def best_epoch(run):
+    progress, _ = Checkpoint(run.directory / "checkpoints").load()
+    return progress.best["epoch"]
+
+
 def test_training_on_train_and_validation_keeps_the_last_epoch(settings):
     run = tl.fit("partial", n=3, train_on="train+validation", **settings | {"epochs": 3})
     assert run.metrics["validation"] == {}
     rows = (run.directory / "split.csv").read_text().splitlines()[1:]
     parts = [row.rsplit(",", 1)[1] for row in rows]
     assert set(parts) == {"train", "test"}
-    best = [path.name for path in (run.directory / "checkpoints").glob("best-*")]
-    assert best == ["best-0-3.npz"]
+    assert best_epoch(run) == 3
     with pytest.raises(UsageError, match="validation images"):
         tl.fit("fixed", train_on="train+validation", **settings | {"run_dir": None})
     with pytest.raises(UsageError, match="--patience"):
@@ -58,17 +67,27 @@ def test_the_split_has_a_seed_of_its_own(settings):
 def test_the_epoch_that_is_kept_is_seen(keep, settings):
     """With `last` no validation image is looked at before the end."""
     run = tl.fit("scratch", **{**settings, "epochs": 6, "learning_rate": 0.5, "keep": keep})
-    kept = [path.name for path in (run.directory / "checkpoints").glob("best-*.npz")]
-    assert len(kept) == 1
     events = EventAccumulator(str(run.directory / "validation")).Reload()
     assert ("epoch/accuracy" in events.Tags()["tensors"]) == (keep == "best")
-    assert kept == ["best-0-6.npz"] or keep == "best"
+    assert best_epoch(run) == 6 or keep == "best"
     assert 0 <= run.metrics["validation"]["accuracy"] <= 1
 
 
 def test_keeping_the_last_epoch_needs_no_patience(settings):
     with pytest.raises(UsageError, match="--keep"):
         tl.fit("head", **settings, keep="last", patience=2)
+
+
+def test_a_class_that_is_not_used_may_have_one_image(photos):
+    for path in sorted((photos / "red").iterdir())[1:]:
+        path.unlink()
+    (photos / "none").mkdir()
+    settings = tl.Settings(strategy="head", dataset=f"folder:{photos}")
+    with pytest.raises(UsageError, match="'none' with 0, 'red' with 1"):
+        check(settings)
+    check(dataclasses.replace(settings, classes=("green", "blue")))
+    with pytest.raises(UsageError, match="'red' with 1"):
+        check(dataclasses.replace(settings, classes=("red", "blue")))
 
 
 def test_some_classes(settings, tmp_path):

@@ -2,7 +2,6 @@
 
 import dataclasses
 import hashlib
-import json
 import os
 import pathlib
 from collections.abc import Callable, Iterator
@@ -17,10 +16,10 @@ from tl_strategies.analysis.halves import Halves
 from tl_strategies.analysis.opening import open_study
 from tl_strategies.analysis.report import track_report, write_report
 from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
-from tl_strategies.analysis.study import RESULT, Study, cell_directory
+from tl_strategies.analysis.study import Study, cell_result
 from tl_strategies.backbones.units import find_depth
-from tl_strategies.data.cache import locked, write_text
-from tl_strategies.errors import UsageError
+from tl_strategies.directories import claimed
+from tl_strategies.files import write_text
 from tl_strategies.training.description import begin
 from tl_strategies.training.forward import model_digest
 from tl_strategies.training.inputs import same_views
@@ -29,6 +28,10 @@ from tl_strategies.training.settings import Settings, to_toml
 
 MOST_DEPTHS = 8  # of --n auto
 RECORD = "study.json"
+NAMES = (  # of what a study writes
+    *(RECORD, "config.toml", "cells", "curve.csv", "summary.json", "findings.txt"),
+    *("curve.png", "differences.png", "workers.log"),
+)
 PLACES = ("cache", "cache_dir", "cache_limit")  # change no result
 CHANGEABLE = ("workers", "paper")
 PAPER_DEPTHS = 7  # of CaffeNet
@@ -76,13 +79,8 @@ def run_curve(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, A
     Raises:
         UsageError: something must change before cells can be trained, or workers keep dying.
     """
-    try:
-        with locked(job.directory / ".lock", wait=False):
-            return _run(curve, job, progress)
-    except BlockingIOError as error:
-        raise UsageError(
-            f"--run_dir must be free. Received: {job.directory}, where a study is running."
-        ) from error
+    with claimed(job.directory, RECORD, NAMES):
+        return _run(curve, job, progress)
 
 
 def _run(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
@@ -94,11 +92,11 @@ def _run(curve: CurveSettings, job: Job, progress: Progress) -> dict[str, Any]:
     results: dict[Cell, dict[str, Any]] = {}
     left = []
     for cell in cells:
-        result = cell_directory(job.directory, cell) / RESULT
-        if result.is_file():
-            results[cell] = json.loads(result.read_text())
-        else:
+        result = cell_result(job.directory, cell)
+        if result is None:
             left.append(cell)
+        else:
+            results[cell] = result
     for result in _train(curve, job, halves, left, set(results)):
         cell = _cell(result)
         results[cell] = result

@@ -1,7 +1,8 @@
 """What a study shows: means, differences to the base, and the paper's findings in words."""
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Container, Sequence
 from typing import Any
 
 from tl_strategies.analysis.differences import (
@@ -11,6 +12,7 @@ from tl_strategies.analysis.differences import (
     Row,
     by_network,
     interval_fields,
+    kind_of,
 )
 
 MARGIN = 0.01  # below which a loss counts as none
@@ -41,14 +43,32 @@ def summarise(rows: Sequence[Row], metric: str) -> dict[str, Any]:
         "metric": metric,
         "means": table,
         "boosts": [row for kind in kinds for row in _boosts(groups, kind)],
-        "findings": find(groups),
+        "findings": find(groups, kinds_at_chance(rows, metric)),
     }
 
 
-def find(groups: Groups) -> list[dict[str, Any]]:
+def kinds_at_chance(rows: Sequence[Row], metric: str) -> set[str]:
+    """The kinds of split whose base networks do no better than naming the most frequent class.
+
+    Better is more than two standard errors of one network's score.
+    """
+    margins = defaultdict(list)
+    for row in rows:
+        if row["treatment"] == "base" and "chance" in row:
+            chance, count = row["chance"], row["test_images"]
+            error = (chance * (1 - chance) / count) ** 0.5
+            margins[kind_of(row["split"])].append(row[metric] - chance - 2 * error)
+    return {kind for kind, values in margins.items() if statistics.fmean(values) <= 0}
+
+
+def find(groups: Groups, at_chance: Container[str] = ()) -> list[dict[str, Any]]:
     """The paper's findings: what was compared, by how much it differs, and whether it shows.
 
-    A verdict is "unclear" where the interval allows for both.
+    A verdict is "unclear" where the interval allows for both, or where there was nothing to lose.
+
+    Args:
+        groups: scores by network.
+        at_chance: the kinds of split whose base networks have learnt nothing.
     """
     kinds = sorted({kind for kind, _, _ in groups})
     depths = sorted({n for _, _, n in groups if n})
@@ -105,7 +125,7 @@ def find(groups: Groups) -> list[dict[str, Any]]:
             ),
         ):
             if difference is not None:
-                found.append(_finding(name, text, kind, difference, judge))
+                found.append(_finding(name, text, kind, difference, judge, kind in at_chance))
     if {"natural_manmade", "random"} <= set(kinds):
         difference = _gap(groups, deep)
         if difference is not None:
@@ -117,6 +137,7 @@ def find(groups: Groups) -> list[dict[str, Any]]:
                     "both",
                     difference,
                     _below,
+                    "natural_manmade" in at_chance or "random" in at_chance,
                 )
             )
     return found
@@ -177,10 +198,13 @@ def _finding(
     kind: str,
     differences: dict[tuple, float],
     judge: Callable[[float, float], str],
+    at_chance: bool,
 ) -> dict[str, Any]:
     fields = interval_fields(differences)
     known = fields["lower"] is not None
     verdict = judge(fields["lower"], fields["upper"]) if known else "unclear"
+    if at_chance:
+        verdict = "unclear: base at chance"
     return {"name": name, "kind": kind, "compared": compared, **fields, "verdict": verdict}
 
 

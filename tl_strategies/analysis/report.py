@@ -11,7 +11,7 @@ from tl_strategies.analysis.differences import kind_of
 from tl_strategies.analysis.findings import paragraph, summarise
 from tl_strategies.analysis.published import published, published_differences
 from tl_strategies.analysis.settings import CurveSettings
-from tl_strategies.data.cache import write_text
+from tl_strategies.files import write_text
 from tl_strategies.tracking.curves import curve_figure, difference_figure
 from tl_strategies.tracking.figures import save_figure
 from tl_strategies.tracking.tensorboard import Tracker

@@ -15,8 +15,18 @@ CELL_SETTINGS = [
     for field in dataclasses.fields(Settings)
     if field.name
     not in (
-        *("strategy", "n", "option", "plugin", "classes", "keep_top", "deterministic", "resume"),
-        *("train_on", "folds", "fold", "protocol", "patience", "plateau", "keep"),
+        *("strategy", "n", "option", "plugin", "classes", "deterministic", "resume"),
+        *(
+            "keep_top",
+            "top",
+            "train_on",
+            "folds",
+            "fold",
+            "protocol",
+            "patience",
+            "plateau",
+            "keep",
+        ),
     )
 ]
 SCORES = ("final", "paper")

@@ -16,8 +16,8 @@ from tl_strategies.analysis.cells import DIRECTIONS, Cell
 from tl_strategies.analysis.halves import Halves
 from tl_strategies.analysis.network import Networks, values_of
 from tl_strategies.analysis.settings import CurveSettings
-from tl_strategies.data.cache import remove_leftovers, write_text, written_aside
 from tl_strategies.data.images import Images, load_images
+from tl_strategies.files import read_json, remove_leftovers, write_text, written_aside
 from tl_strategies.plans.model import plain_model
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
@@ -27,7 +27,7 @@ from tl_strategies.training.evaluate import evaluate_features, write_scores
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
 from tl_strategies.training.job import Job, planned
-from tl_strategies.training.run import set_up
+from tl_strategies.training.run import MODEL, set_up
 from tl_strategies.training.settings import Settings, to_toml
 
 RESULT = "result.json"
@@ -58,8 +58,9 @@ class Study:
         """Train and evaluate a cell, unless that is done; returns its result."""
         directory = cell_directory(self.job.directory, cell)
         result = directory / RESULT
-        if result.is_file():
-            return json.loads(result.read_text())
+        done = cell_result(self.job.directory, cell)
+        if done is not None:
+            return done
         start = time.perf_counter()
         job = planned(self.job, self.settings_of(cell), directory)
         images = self._images(cell)
@@ -71,13 +72,14 @@ class Study:
         write_scores(engine.tracker, scores)
         engine.tracker.flush()
         if cell.treatment == "base":
-            with written_aside(directory / "model.keras") as aside:
+            with written_aside(directory / MODEL) as aside:
                 plain_model(features.model).save(aside)
         content = {
             **dataclasses.asdict(cell),
             "validation_accuracy": self._validation(scores, engine),
             "test_accuracy": scores["test"]["accuracy"],
             "test_loss": scores["test"]["loss"],
+            **_chance(images),
             "seconds": time.perf_counter() - start + engine.earlier,
             "spent": {
                 "prepared": prepared,
@@ -97,7 +99,7 @@ class Study:
         source = cell.source
         weights = base.weights
         if source is not None:
-            weights = str(cell_directory(self.job.directory, source) / "model.keras")
+            weights = str(cell_directory(self.job.directory, source) / MODEL)
         elif halves.a:
             weights = "none"
         split_seed = base.seed if base.split_seed is None else base.split_seed
@@ -148,7 +150,7 @@ class Study:
         """What the transferred units of a cell start from."""
         if cell.source is None:
             return self.given
-        path = cell_directory(self.job.directory, cell.source) / "model.keras"
+        path = cell_directory(self.job.directory, cell.source) / MODEL
         load = keras.models.load_model
         return _remembered(self.weights, path, lambda: values_of(load(path, compile=False)))
 
@@ -156,6 +158,20 @@ class Study:
 def cell_directory(directory: pathlib.Path, cell: Cell) -> pathlib.Path:
     """Where a cell of a study in a directory is written."""
     return directory / "cells" / cell.name
+
+
+def _chance(images: Images) -> dict[str, Any]:
+    """The accuracy of naming the most frequent class of the test images, and their count."""
+    counts = images.listing.counts(images.positions("test"))
+    return {"chance": float(counts.max() / counts.sum()), "test_images": int(counts.sum())}
+
+
+def cell_result(directory: pathlib.Path, cell: Cell) -> dict[str, Any] | None:
+    """The result of a cell that is done; a base is done when its model is there too."""
+    place = cell_directory(directory, cell)
+    if cell.treatment == "base" and not (place / MODEL).is_file():
+        return None
+    return read_json(place / RESULT)
 
 
 def _remembered(cache: collections.OrderedDict, key: Any, make: Any) -> Any:

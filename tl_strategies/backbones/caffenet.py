@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers, ops
 
-IMAGE_SIZES = {"caffenet": 227, "caffenet_mini": 28}  # pixels; at least so many
 BGR_MEANS = (103.939, 116.779, 123.68)  # of ImageNet, in the order of the channels
 
 

@@ -10,21 +10,10 @@ import keras
 import numpy as np
 from keras import layers
 
-from tl_strategies.backbones.names import BUNDLED
+from tl_strategies.backbones.names import BUNDLED, STAGES
 
 WEIGHTS = pathlib.Path(__file__).parent / "assets" / "efficientnet_lite0.npz"
 IMAGE_SIZE = 128  # pixels; the weights were trained at 224
-
-# kernel size, stride, expansion, filters, repeats
-STAGES = (
-    (3, 1, 1, 16, 1),
-    (3, 2, 6, 24, 2),
-    (5, 2, 6, 40, 2),
-    (3, 2, 6, 80, 3),
-    (5, 1, 6, 112, 3),
-    (5, 2, 6, 192, 4),
-    (3, 1, 6, 320, 1),
-)
 
 
 def _normalize(x, name):

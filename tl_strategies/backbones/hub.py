@@ -6,13 +6,16 @@ from tl_strategies.backbones.keras_file import make_backbone
 from tl_strategies.errors import UsageError
 
 
-def load_preset(name: str, weights: str, image_size: int | None) -> keras.Model:
+def load_preset(
+    name: str, weights: str, image_size: int | None, top: str | None = None
+) -> keras.Model:
     """A flat backbone from a preset, with what its images are scaled by inside.
 
     Args:
         name: "hub:PRESET", where PRESET is a name or a directory.
         weights: "imagenet" keeps the preset's, "none" starts afresh, else a weights file.
         image_size: must be that of the network, or None.
+        top: the layer whose output are the features, where it is not the last.
 
     Raises:
         UsageError: KerasHub is not installed, or there is no such preset of an image network.
@@ -40,7 +43,7 @@ def load_preset(name: str, weights: str, image_size: int | None) -> keras.Model:
     image = keras.Input(backbone.inputs[0].shape[1:], name="image")
     scaled = _scaled(keras_hub, preset, image)
     model = keras.Model(image, backbone(scaled), name=backbone.name)
-    return make_backbone(model, name, weights, image_size, keep_top=True)
+    return make_backbone(model, name, weights, image_size, top is None, top)
 
 
 def _scaled(keras_hub, preset: str, image: keras.KerasTensor) -> keras.KerasTensor:

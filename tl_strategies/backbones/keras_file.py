@@ -1,70 +1,122 @@
 """A user's own network: a .keras file as the backbone, a weights file for one of the zoo."""
 
-import pathlib
+import difflib
+import json
+import sys
 import warnings
+import zipfile
 
 import keras
-from keras import layers
+import numpy as np
 
+from tl_strategies.backbones.classifier import below_classifier, ends_in_features
 from tl_strategies.backbones.flatten import flatten
+from tl_strategies.backbones.precision import require_float, require_float32_weights
 from tl_strategies.backbones.surgery import assign_weights, leaves, reinitialize
 from tl_strategies.errors import UsageError
 
 UNSIZED = 224  # pixels, for a network that takes images of any size
-POOLING = (layers.GlobalAveragePooling2D, layers.GlobalMaxPooling2D, layers.Dropout, layers.Flatten)
 
 
-def load_backbone_file(
-    path: str, weights: str, image_size: int | None, keep_top: bool = False
-) -> keras.Model:
-    """The network in a .keras file without the classifier on its top.
+def load_model_file(path: str, flag: str = "--backbone") -> keras.Model:
+    """The model in a .keras file.
 
     Args:
         path: of the file.
-        weights: "imagenet" keeps those in the file, "none" starts afresh, else a weights file.
-        image_size: must be that of the model, or None.
-        keep_top: leave the classifier where it is.
+        flag: that names it.
 
     Raises:
-        UsageError: the file is missing or not a Keras model of images, or is of another size.
+        UsageError: it is no Keras model, or has layers that Keras does not know.
     """
-    return make_backbone(_load(path, "--backbone"), path, weights, image_size, keep_top)
+    try:
+        return keras.models.load_model(path, compile=False)
+    except Exception as error:
+        missing = _unknown_classes(path)
+        if missing:
+            raise UsageError(
+                f"{flag} must have layers that Keras knows. Received: {path}, with "
+                f"{', '.join(missing)}. Give the Python file that registers them with Keras: "
+                "--plugin FILE.py."
+            ) from error
+        reason = f"{type(error).__name__}: {error}".split("\n")[0]
+        if "Lambda" in reason:
+            reason += (
+                " If you trust the file, give --plugin FILE.py, a Python file that calls "
+                "keras.config.enable_unsafe_deserialization()."
+            )
+        raise UsageError(
+            f"{flag} must be a Keras model file. Received: {path}: {reason}"
+        ) from error
+
+
+def _unknown_classes(path: str) -> list[str]:
+    """The classes and functions that a file names, neither Keras's own nor registered with it."""
+    with zipfile.ZipFile(path) as archive:
+        waiting = [json.loads(archive.read("config.json"))]
+    found = set()
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            waiting += part.values()
+            if "class_name" in part and not _is_known(part):
+                function = part["class_name"] == "function"
+                found.add(part["config"] if function else part["class_name"])
+        elif isinstance(part, list):
+            waiting += part
+    return sorted(found)
+
+
+def _is_known(part: dict) -> bool:
+    """Does Keras find what a part of a configuration names?"""
+    function = part["class_name"] == "function"
+    name = part.get("config") if function else part.get("registered_name")
+    package = str(part.get("module")).split(".")[0]
+    if not isinstance(name, str) or package in ("keras", "keras_hub"):
+        return True
+    kinds = (keras.activations, keras.initializers, keras.regularizers, keras.constraints)
+    own = package == "builtins" and (not function or any(hasattr(kind, name) for kind in kinds))
+    return own or keras.saving.get_registered_object(name) is not None
 
 
 def make_backbone(
-    model: keras.Model, name: str, weights: str, image_size: int | None, keep_top: bool
+    model: keras.Model,
+    name: str,
+    weights: str,
+    image_size: int | None,
+    keep_top: bool = False,
+    top: str | None = None,
 ) -> keras.Model:
-    """A flat backbone from a model of a user's; see load_backbone_file.
+    """A flat float32 backbone, for any number of RGB images, from a model of a user's.
+
+    Args:
+        model: as it was saved.
+        name: of the model, for messages.
+        weights: "imagenet" keeps its own, "none" starts afresh, else a weights file.
+        image_size: must be that of the model, where it has one.
+        keep_top: leave the classifier where it is.
+        top: the layer whose output are the features, in place of one that is found.
 
     Raises:
-        UsageError: it does not take images, or is of another size.
+        UsageError: the model does not take images, is of another size, has no such layer, or cannot
+            be made anew.
     """
     ends = [getattr(model, end, None) or () for end in ("inputs", "outputs")]
     if list(map(len, ends)) != [1, 1]:
         raise UsageError(
             f"--backbone must be a Keras model with one input and one output. Received: {name}."
         )
-    shape = tuple(model.inputs[0].shape)
-    if len(shape) != 4 or shape[3] not in (1, 3):
+    require_float(model, name)
+    model = _rebuilt(model, name, image_size)
+    if top is not None:
+        model = keras.Model(model.inputs[0], _output_of(model, top, name), name=model.name)
+    elif not keep_top:
+        model = _without_classifier(model, name)
+    if not 2 <= len(model.outputs[0].shape) <= 4:
         raise UsageError(
-            "--backbone must take images of shape (batch, height, width, 3 or 1). Received: "
-            f"{name}, which takes {shape}."
+            "--backbone must end in features of shape (batch, height, width, channels), (batch, "
+            f"tokens, channels) or (batch, channels). Received: {name}, {model.outputs[0].shape}. "
+            "Choose the layer whose output are the features: --top LAYER."
         )
-    if image_size is not None and shape[1] not in (None, image_size):
-        raise UsageError(
-            f"--image_size must be {shape[1]}, that of {name}. Received: {image_size}."
-        )
-    if None not in shape[1:3] and shape[1] != shape[2]:
-        raise UsageError(f"--backbone must take square images. Received: {name}, {shape[1:3]}.")
-    if shape[3] == 1:
-        model = _for_colours(model)
-    model = flatten(model)
-    if None in shape[1:3]:
-        model = _sized(model, image_size or UNSIZED)
-    if keep_top:
-        model = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
-    else:
-        model = _without_classifier(model)
     if weights == "none":
         for layer in model.layers:
             for leaf in leaves(layer):
@@ -74,38 +126,91 @@ def make_backbone(
     return model
 
 
-def _for_colours(model: keras.Model) -> keras.Model:
-    """A network of gray images as one of RGB images, which it makes gray."""
-    image = keras.Input((*model.inputs[0].shape[1:3], 3), name="image")
-    gray = keras.ops.image.rgb_to_grayscale(image)
-    return keras.Model(image, model(gray), name=model.name)
+def _rebuilt(model: keras.Model, name: str, image_size: int | None) -> keras.Model:
+    """The whole model as it must be: flat, float32, for batches of any size, for RGB images."""
+    source = model.inputs[0]
+    side = _image_size(source.shape, name, image_size)
+    image = keras.Input((side, side, 3), name=source._keras_history.operation.name)
+    model = keras.Model(source, model.outputs[0], name=model.name)  # not a dict, not a list
+    if source.shape[3] == 1:
+        coloured = keras.Input((*source.shape[1:3], 3))
+        gray = model(keras.ops.image.rgb_to_grayscale(coloured))
+        model = keras.Model(coloured, gray, name=model.name)
+    try:
+        flat = flatten(model, image)
+        if source.shape[0] is not None:  # what was traced for it may hold it still
+            count = 3 if source.shape[0] == 2 else 2
+            flat(np.zeros((count, side, side, 3), "float32"), training=False)
+    except Exception as error:  # of its author's code, or of operations made for other shapes
+        reason = " ".join(str(error).split())[:300]
+        raise UsageError(
+            f"--backbone must be a network that can be built for images of shape (any number, "
+            f"{side}, {side}, 3). Received: {name}, built for {tuple(source.shape)}: "
+            f"{type(error).__name__}: {reason}"
+        ) from error
+    require_float32_weights(flat, name)
+    return flat
 
 
-def _sized(model: keras.Model, size: int) -> keras.Model:
-    """The same network for images of one size, in pixels."""
-    inputs = keras.Input((size, size, 3), name="image")
-    sized = keras.models.clone_model(model, input_tensors=inputs)
-    assign_weights(sized, model.get_weights())
-    return sized
+def _image_size(shape: tuple[int | None, ...], name: str, image_size: int | None) -> int:
+    """The side of the images: the model's, or where it takes any the one that is asked for."""
+    if len(shape) != 4 or shape[3] not in (1, 3):
+        raise UsageError(
+            "--backbone must take images of shape (batch, height, width, 3 or 1). Received: "
+            f"{name}, which takes {tuple(shape)}."
+        )
+    sides = {side for side in shape[1:3] if side is not None}
+    if len(sides) > 1:
+        raise UsageError(f"--backbone must take square images. Received: {name}, {shape[1:3]}.")
+    side = sides.pop() if sides else image_size or UNSIZED
+    if image_size not in (None, side):
+        raise UsageError(f"--image_size must be {side}, that of {name}. Received: {image_size}.")
+    return side
+
+
+def _output_of(model: keras.Model, layer: str, name: str) -> keras.KerasTensor:
+    operations = {operation.name: operation for operation in model.operations}
+    if layer not in operations:
+        near = ", ".join(difflib.get_close_matches(layer, operations, 5, 0.0))
+        raise UsageError(
+            f"--top must be the name of a layer of {name}. Received: {layer}. The nearest: {near}."
+        )
+    return operations[layer].output
+
+
+def _without_classifier(model: keras.Model, name: str) -> keras.Model:
+    """The model without the classifier on its top; where it may have one that is not found, say so.
+
+    The note goes to stderr: what commands print on stdout may be JSON.
+    """
+    features = below_classifier(model)
+    if features is not None:
+        return keras.Model(model.inputs[0], features, name=model.name)
+    if not ends_in_features(model):
+        last = model.outputs[0]._keras_history.operation.name
+        print(
+            f"no classifier was found on top of {name}, so nothing was taken off: its features are "
+            f"the output of {last!r}, {' × '.join(map(str, model.outputs[0].shape[1:]))}. Choose "
+            "another layer by --top LAYER, or confirm it by --keep_top.",
+            file=sys.stderr,
+            flush=True,
+        )
+    return model
 
 
 def load_weights_file(model: keras.Model, path: str) -> None:
     """Assign weights from a .keras, .weights.h5 or .h5 file of the same architecture.
 
     Raises:
-        UsageError: the file is missing, broken, or of another architecture.
+        UsageError: the file is broken, or of another architecture.
     """
     if path.endswith(".keras"):
-        source = {weight.path: weight for weight in _load(path, "--weights").weights}
+        source = {weight.path: weight for weight in load_model_file(path, "--weights").weights}
         for weight in model.weights:
             if weight.path not in source or source[weight.path].shape != weight.shape:
                 raise _other_architecture(path, model, f"it has no {weight.path} {weight.shape}")
         assign_weights(model, [source[weight.path] for weight in model.weights])
         return
-    if not pathlib.Path(path).is_file():
-        raise UsageError(f"--weights must be a file. Received: {path}, which does not exist.")
-    if not path.endswith(".h5"):
-        raise UsageError(f"--weights must end in .keras, .weights.h5 or .h5. Received: {path}.")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # of layers that the file has nothing for
@@ -118,33 +223,3 @@ def _other_architecture(path: str, model: keras.Model, why: str) -> UsageError:
     return UsageError(
         f"--weights must be of the architecture {model.name}. Received: {path}: {why}."
     )
-
-
-def _load(path: str, flag: str) -> keras.Model:
-    if not pathlib.Path(path).is_file():
-        raise UsageError(f"{flag} must be a file. Received: {path}, which does not exist.")
-    try:
-        return keras.models.load_model(path, compile=False)
-    except Exception as error:
-        reason = f"{type(error).__name__}: {error}".split("\n")[0]
-        raise UsageError(
-            f"{flag} must be a Keras model file. Received: {path}: {reason}"
-        ) from error
-
-
-def _without_classifier(model: keras.Model) -> keras.Model:
-    """The model up to what its last Dense layer and the pooling below it read."""
-    chain = []
-    for layer in reversed(model.layers):
-        chain.append(layer)
-        if not isinstance(layer, (layers.Activation, layers.Softmax)):
-            break
-    if not isinstance(chain[-1], layers.Dense):
-        return model
-    tensor = chain[-1].input
-    layer = tensor._keras_history.operation
-    # The head of a model that tl-run saved may have more layers.
-    while isinstance(layer, POOLING) or layer.name.startswith("head_"):
-        tensor = layer.input
-        layer = tensor._keras_history.operation
-    return keras.Model(model.inputs[0], tensor, name=model.name)

@@ -1,6 +1,7 @@
 """Surgery on flat functional models: copy, cut, re-initialise."""
 
 import inspect
+from collections.abc import Callable
 
 import keras
 from keras import layers
@@ -29,13 +30,14 @@ def unit_layers(model: keras.Model, unit: Unit) -> list[keras.layers.Layer]:
 
 def copy_model(model: keras.Model) -> keras.Model:
     """A model of the same layers and weights that shares nothing with the first."""
-    copy = keras.models.clone_model(model, clone_function=_clone)
+    copy = keras.models.clone_model(model, clone_function=clone_layer)
     assign_weights(copy, model.get_weights())
     return copy
 
 
-def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
-    config = layer.get_config()
+def clone_layer(layer: keras.Operation, edit: Callable[[dict], dict] = dict) -> keras.Operation:
+    """A layer, or bare operation, of the same configuration, or of what `edit` makes of it."""
+    config = edit(layer.get_config())
     try:
         clone = type(layer).from_config(config)
         mended = "get_config" in vars(layer)
@@ -45,7 +47,8 @@ def _clone(layer: keras.layers.Layer) -> keras.layers.Layer:
         config = {name: value for name, value in config.items() if name in known}
         clone, mended = type(layer).from_config(config), True
     if mended:  # or what is saved could not be loaded
-        clone.get_config = lambda: config | {"trainable": clone.trainable}
+        clone.get_config = lambda: config | {"name": clone.name, "trainable": clone.trainable}
+    clone.name = layer.name  # not every operation keeps it in its configuration
     return clone
 
 
@@ -83,5 +86,5 @@ def cut(
         return None, model
     prefix = keras.Model(model.inputs[0], tensor)
     if tensor is model.outputs[0]:
-        return prefix, keras.Model(tensor, keras.layers.Identity()(tensor))
+        return prefix, keras.Model(tensor, layers.Identity(dtype="float32")(tensor))
     return prefix, keras.Model(tensor, model.outputs[0])

@@ -47,7 +47,7 @@ def find_units(model: "keras.Model") -> list[Unit]:
     Raises:
         UsageError: the model is not functional, or has several inputs or outputs.
     """
-    pieces = _join_blocks(_join_kernels(_segments(_nodes(model))))
+    pieces = _join_blocks(_join_kernels(_segments(graph_nodes(model))))
     units, names = [], set()
     for depth, piece in enumerate(pieces, 1):
         name = _unit_name(piece) or f"unit{depth}"
@@ -84,7 +84,7 @@ def coarse_units(model: "keras.Model", units: list[Unit]) -> list[Unit]:
     """The units that hold more than half of all kernels: there the network cannot be cut finely."""
     kernels = {
         node.operation.name: sum(len(weight.shape) > 1 for weight in _weights(node))
-        for node in _nodes(model)
+        for node in graph_nodes(model)
     }
     total = sum(kernels.values())
     return [unit for unit in units if 2 * sum(kernels[name] for name in unit.layers) > total > 4]
@@ -92,20 +92,17 @@ def coarse_units(model: "keras.Model", units: list[Unit]) -> list[Unit]:
 
 def unit_output(model: "keras.Model", unit: Unit) -> "keras.KerasTensor":
     """The symbolic tensor at which the model can be cut above a unit."""
-    node = next(node for node in _nodes(model) if node.operation.name == unit.layers[-1])
+    node = next(node for node in graph_nodes(model) if node.operation.name == unit.layers[-1])
     return node.outputs[0]
 
 
 def first_kernel_input(model: "keras.Model") -> "keras.KerasTensor":
     """What the first kernel reads: images after their preprocessing."""
-    node = next(node for node in _nodes(model) if _is_kernel(node))
+    node = next(node for node in graph_nodes(model) if is_kernel(node))
     return node.parent_nodes[0].outputs[0]
 
 
-# The graph
-
-
-def _nodes(model: "keras.Model") -> list:
+def graph_nodes(model: "keras.Model") -> list:
     """The nodes (calls of operations) from the input to the output, as they run."""
     if not hasattr(model, "_nodes_by_depth"):
         raise UsageError(
@@ -122,7 +119,10 @@ def _nodes(model: "keras.Model") -> list:
     names = [node.operation.name for node in nodes]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise UsageError(f"A backbone must use each layer once. Received: {twice!r} used twice.")
+        raise UsageError(
+            f"A backbone must use each layer once. Received: {twice!r} used twice. Give each use a "
+            "layer of its own; `load_backbone` does so for layers without weights."
+        )
     return nodes
 
 
@@ -156,7 +156,7 @@ def _weights(node) -> list:
     return getattr(node.operation, "weights", [])
 
 
-def _is_kernel(node) -> bool:
+def is_kernel(node) -> bool:
     """Does it hold a weight of two or more axes: a convolution, a dense layer, a nested chain?"""
     return any(len(weight.shape) > 1 for weight in _weights(node))
 
@@ -176,7 +176,7 @@ def _is_named(node) -> bool:
 
 
 def _kernels(piece: list) -> list:
-    return [node for node in piece if _is_kernel(node)]
+    return [node for node in piece if is_kernel(node)]
 
 
 def _block_name(piece: list) -> str | None:

@@ -8,16 +8,16 @@ import http.client
 import inspect
 import pathlib
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import keras
 
 from tl_strategies.backbones import caffenet, efficientnet_lite0
 from tl_strategies.backbones.hub import load_preset
-from tl_strategies.backbones.keras_file import load_backbone_file, load_weights_file
-from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
+from tl_strategies.backbones.keras_file import load_model_file, load_weights_file, make_backbone
+from tl_strategies.backbones.names import BUNDLED, LEAST_SIZES, UNTRAINED, check_backbone
 from tl_strategies.environment import undisturbed
-from tl_strategies.errors import UsageError, unknown
+from tl_strategies.errors import UsageError
 
 NO_ANSWER = 8  # seconds without an answer before a download is given up
 # Side in pixels for which the published weights were trained, where it is not 224.
@@ -48,72 +48,38 @@ def load_backbone(
     weights: str = "imagenet",
     image_size: int | None = None,
     keep_top: bool = False,
+    top: str | None = None,
 ) -> keras.Model:
-    """A backbone by name or from a .keras file.
+    """A backbone by name or from a .keras file, in float32 whatever the session's policy is.
 
     Args:
         name: one of `backbone_names()`, "hub:PRESET" of KerasHub, or the path of a .keras file.
         weights: "imagenet", "none" (fresh), or the path of a weights or model file.
         image_size: side of the images in pixels; None for the backbone's own.
         keep_top: leave the classifier on top of a preset's or a file's network.
+        top: the layer whose output are the features, in a preset's or a file's network.
 
     Raises:
         UsageError: the name is unknown, the file is missing or of another architecture, the weights
             cannot be fetched, or the backbone does not take images of this size.
     """
+    check_backbone(name, weights, image_size, keep_top, top)
     if name.endswith(".keras"):
-        return load_backbone_file(name, weights, image_size, keep_top)
+        model = load_model_file(name)
+        return make_backbone(model, name, weights, image_size, keep_top, top)
     if name.startswith("hub:"):
-        return load_preset(name, weights, image_size)
-    if (pathlib.Path(name) / "saved_model.pb").is_file():
-        raise UsageError(
-            f"--backbone must have layers. Received: {name}, a SavedModel, which is one graph "
-            "without them. Where it was made, save it by model.save('model.keras')."
-        )
-    if name not in backbone_names():
-        raise unknown(
-            "--backbone",
-            name,
-            backbone_names(),
-            "A model of yours: a path in .keras. One of KerasHub's: hub:PRESET.",
-        )
-    if keep_top:
-        raise UsageError(
-            f"--keep_top must come with a .keras file. Received: {name}, which has no top."
-        )
-    if weights not in ("imagenet", "none") and not pathlib.Path(weights).is_file():
-        raise UsageError(
-            f"--weights must be imagenet, none or a file. Received: {weights}, which is none."
-        )
+        return load_preset(name, weights, image_size, top)
     if name == BUNDLED:
-        if image_size is not None and image_size < 32:
-            raise UsageError(
-                f"--image_size must be at least 32 for {name}. Received: {image_size}."
-            )
         model = efficientnet_lite0.build(image_size or efficientnet_lite0.IMAGE_SIZE)
         if weights == "imagenet":
             efficientnet_lite0.load_imagenet(model)
     elif name in UNTRAINED:
-        model = _build_caffenet(name, weights, image_size)
+        model = caffenet.build(name, image_size or LEAST_SIZES[name])
     else:
         model = _build_application(name, weights, image_size)
     if weights not in ("imagenet", "none"):
         load_weights_file(model, weights)
     return model
-
-
-def _build_caffenet(name: str, weights: str, image_size: int | None) -> keras.Model:
-    least = caffenet.IMAGE_SIZES[name]
-    if image_size is not None and image_size < least:
-        raise UsageError(
-            f"--image_size must be at least {least} for {name}. Received: {image_size}."
-        )
-    if weights == "imagenet":
-        raise UsageError(
-            f"--weights of {name} must be none or a file: no trained ones are published. Received: "
-            "imagenet. Train it by --strategy scratch --weights none; tl-curve does so itself."
-        )
-    return caffenet.build(name, image_size or least)
 
 
 def _applications() -> dict[str, tuple[Callable, Callable]]:
@@ -125,34 +91,52 @@ def _applications() -> dict[str, tuple[Callable, Callable]]:
 
 
 def _build_application(name: str, weights: str, image_size: int | None) -> keras.Model:
-    build, preprocess = _applications()[name]
     size = image_size or IMAGE_SIZES.get(name, 224)
-    inputs = keras.Input((size, size, 3), name="image")
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NO_ANSWER)
     try:
-        network = build(
-            weights="imagenet" if weights == "imagenet" else None,
-            include_top=False,
-            input_tensor=preprocess(inputs),
-            input_shape=(size, size, 3),
-        )
-    except ValueError as error:
-        if "orrupted" in str(error):
-            raise UsageError(f"--weights imagenet of {name} must arrive whole. {error}") from error
-        if "nput size" not in str(error) and "input_shape" not in str(error):
+        return _application(name, weights, size)
+    except Exception as error:
+        if weights == "imagenet" and _is_of_weights(error, name, size):
+            raise UsageError(
+                f"--weights imagenet of {name} must be in Keras's cache, or there must be a "
+                f"network to fetch it, and it must arrive whole. Received: {error}. Put the file "
+                f"of that name into {pathlib.Path.home() / '.keras' / 'models'}, or give its path "
+                f"as --weights FILE; --backbone {BUNDLED} brings its weights along."
+            ) from error
+        if not isinstance(error, ValueError):
             raise
         raise UsageError(f"--image_size does not fit {name}. Received: {size}. {error}") from error
-    except Exception as error:
-        download = isinstance(error, OSError | http.client.HTTPException)
-        if not download and "URL fetch failure" not in str(error):
-            raise
-        raise UsageError(
-            f"--weights imagenet of {name} must be in Keras's cache, or there must be a network to "
-            f"fetch it. Received: {error}. Put the file of that name into "
-            f"{pathlib.Path.home() / '.keras' / 'models'}, or give its path as --weights FILE; "
-            f"--backbone {BUNDLED} brings its weights along."
-        ) from error
     finally:
         socket.setdefaulttimeout(timeout)
+
+
+def _application(name: str, weights: str, size: int) -> keras.Model:
+    build, preprocess = _applications()[name]
+    network = build(
+        weights="imagenet" if weights == "imagenet" else None,
+        include_top=False,
+        input_tensor=preprocess(keras.Input((size, size, 3), name="image")),
+        input_shape=(size, size, 3),
+    )
     return keras.Model(network.inputs[0], network.outputs[0], name=name)
+
+
+def _is_of_weights(error: Exception, name: str, size: int) -> bool:
+    """Did fetching the weights fail, or is what came broken, where the network can be built?"""
+    # Keras wraps what urllib raises into a bare Exception.
+    if any(isinstance(one, OSError | http.client.HTTPException) for one in _causes(error)):
+        return True
+    if not isinstance(error, ValueError):
+        return False
+    try:
+        _application(name, "none", size)
+    except ValueError:
+        return False
+    return True
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__

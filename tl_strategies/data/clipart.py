@@ -1,12 +1,11 @@
 """The bundled data set: ten classes of public-domain clip art; see NOTICE."""
 
 import hashlib
-import os
 import pathlib
-import tempfile
 import zipfile
 
-from tl_strategies.data.cache import cache_directory, written_aside
+from tl_strategies.data.cache import cache_directory, temporary_directory
+from tl_strategies.files import written_aside
 
 ARCHIVE = pathlib.Path(__file__).parent / "assets" / "clipart.zip"
 
@@ -14,7 +13,8 @@ ARCHIVE = pathlib.Path(__file__).parent / "assets" / "clipart.zip"
 def unpack_clipart() -> pathlib.Path:
     """The folder of the images, unpacked at first use below the user's cache directory.
 
-    Where that cannot be written to, the system's directory for temporary files takes its place.
+    Where that cannot be written to, a directory of the user's own among the system's temporary ones
+    takes its place.
     """
     digest = hashlib.sha256(ARCHIVE.read_bytes()).hexdigest()[:12]
     target = cache_directory() / "datasets" / f"clipart-{digest}"
@@ -22,9 +22,7 @@ def unpack_clipart() -> pathlib.Path:
         try:
             _unpack(target)
         except OSError:
-            target = (
-                pathlib.Path(tempfile.gettempdir()) / f"tl_strategies-{os.getuid()}" / target.name
-            )
+            target = temporary_directory() / target.name
             if not target.is_dir():
                 _unpack(target)
     return target

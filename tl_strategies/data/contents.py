@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from tl_strategies.data.faults import raise_machine_fault
+
 THREADS = 4
 CHUNK = 256  # files a thread reads at a time
 
@@ -25,7 +27,7 @@ class Files:
         self.paths = paths
 
     def digests(self) -> np.ndarray:
-        """Digest of each file's bytes; of nothing where it cannot be read. S32."""
+        """Digest of each file's bytes; "" where it cannot be read. S32."""
         starts = range(0, len(self.paths), CHUNK)
         with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
             chunks = pool.map(lambda i: [*map(_file_digest, self.paths[i : i + CHUNK])], starts)
@@ -91,15 +93,21 @@ class Records:
 
 def digest(data: bytes) -> str:
     """Of bytes, 32 hexadecimal digits."""
-    return hashlib.blake2b(data, digest_size=16).hexdigest()
+    return _hash(data).hexdigest()
+
+
+def _hash(data: bytes = b"") -> "hashlib.blake2b":
+    return hashlib.blake2b(data, digest_size=16)
 
 
 def _file_digest(path: str) -> str:
     try:
-        with open(path, "rb", buffering=0, opener=_without_waiting) as file:
-            return digest(file.read() if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else b"")
-    except OSError:  # decoding will say it
-        return digest(b"")
+        with open(path, "rb", opener=_without_waiting) as file:
+            if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                return hashlib.file_digest(file, _hash).hexdigest()
+    except (OSError, ValueError) as error:  # decoding will say it
+        raise_machine_fault(error)
+    return ""
 
 
 def _without_waiting(path: str, flags: int) -> int:

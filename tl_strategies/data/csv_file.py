@@ -7,7 +7,8 @@ import re
 
 import numpy as np
 
-from tl_strategies.data.listing import PART_NAMES, Listing
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.part_names import parts_notes, parts_of
 from tl_strategies.data.split import PARTS
 from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
@@ -20,9 +21,10 @@ def list_csv(file: str | os.PathLike) -> Listing:
 
     Args:
         file: has a first line with the names of its columns: `path` (those that are relative count
-            from the file), `label`, or `labels` with `;` or `|` between them; and where wanted
-            `split` (train, validation or test), `group` (images of one stay in one part) and
-            `weight` (in the loss). Other columns are passed over.
+            from the file; backslashes are read as in Windows where that leads to a file), `label`,
+            or `labels` with `;` or `|` between them; and where wanted `split` (train, validation or
+            test, or names like these), `group` (images of one stay in one part) and `weight` (in
+            the loss). Other columns are passed over.
 
     Raises:
         UsageError: a column or a value is not as it must be; the message names the row.
@@ -33,7 +35,7 @@ def list_csv(file: str | os.PathLike) -> Listing:
             reader = csv.DictReader(lines, strict=True)
             names = reader.fieldnames or []
             rows = list(reader)
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+    except (OSError, ValueError, csv.Error) as error:  # ValueError: not UTF-8, or NUL in the path
         raise UsageError(
             f"--dataset csv:FILE must be a CSV file. Received: {path}: {error}."
         ) from error
@@ -42,20 +44,27 @@ def list_csv(file: str | os.PathLike) -> Listing:
             f"{path} must have the columns path and label, or path and labels. Received: "
             f"{', '.join(map(str, names)) or 'an empty file'}."
         )
-    rows, notes = _unique(path, rows)
-    directory = str(path.parent)
-    paths = [os.path.normpath(os.path.join(directory, row["path"])) for row in rows]  # noqa: PTH118
+    notes = _locate(path, rows)
+    rows, repeated = _unique(path, rows)
+    notes += repeated
     labels, task = _labels(path, rows, "labels" in names)
     parts = groups = weights = None
     if "split" in names:
-        parts = np.array([_part(path, row) for row in rows])
+        values = [row["split"].strip() for row in rows]
+        part = parts_of(set(values))
+        for row, value in zip(rows, values, strict=True):
+            if value not in part:
+                must = f"have a split out of {', '.join(PARTS)}"
+                raise _wrong(path, row["row"], must, repr(row["split"]))
+        parts = np.array([part[value] for value in values])
+        notes += parts_notes(part)
     if "group" in names:
         _, groups = np.unique([row["group"] for row in rows], return_inverse=True)
     if "weight" in names:
         weights = np.array([_weight(path, row) for row in rows], "float32")
-    listing = Listing(
+    return Listing(
         source=f"csv:{file}",
-        paths=tuple(paths),
+        paths=tuple(row["path"] for row in rows),
         labels=labels,
         task=task,
         parts=parts,
@@ -63,34 +72,41 @@ def list_csv(file: str | os.PathLike) -> Listing:
         weights=weights,
         notes=notes,
     )
-    listing.check_counts()
-    return listing
 
 
-def _unique(path: pathlib.Path, rows: list[dict]) -> tuple[list[dict], tuple[str, ...]]:
-    """The rows without those that say again what an earlier one said."""
-    first: dict[str, tuple[int, dict]] = {}
-    kept = []
+def _locate(path: pathlib.Path, rows: list[dict]) -> tuple[str, ...]:
+    """Make the paths of rows absolute; what was done for that."""
+    windows = 0
     for number, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise _wrong(path, number, "have a value for each column", list(row.values()))
         if not row["path"]:
             raise _wrong(path, number, "have a path", "none")
-        before, same = first.setdefault(row["path"], (number, row))
+        row["row"] = number
+        written = os.path.join(path.parent, row["path"])  # noqa: PTH118
+        if "\\" in written and not os.path.exists(written):  # noqa: PTH110
+            other = written.replace("\\", "/")
+            if os.path.exists(other):  # noqa: PTH110
+                written, windows = other, windows + 1
+        row["path"] = os.path.normpath(written)
+    return (f"backslashes in {windows} paths: read as in Windows",) if windows else ()
+
+
+def _unique(path: pathlib.Path, rows: list[dict]) -> tuple[list[dict], tuple[str, ...]]:
+    """The rows without those that say again what an earlier one said."""
+    first: dict[str, dict] = {}
+    kept = []
+    for row in rows:
+        same = first.setdefault(row["path"], row)
         if same is row:
-            kept.append((number, row))
-        elif {name: row.get(name) for name in COLUMNS} != {
-            name: same.get(name) for name in COLUMNS
-        }:
+            kept.append(row)
+        elif any(row.get(name) != same.get(name) for name in COLUMNS):
             raise UsageError(
                 f"An image must have one row in {path}, or the same one again. Received: rows "
-                f"{before} and {number} of {row['path']}, which differ."
+                f"{same['row']} and {row['row']} of {row['path']}, which differ."
             )
-    for number, row in kept:
-        row["row"] = number
     repeated = len(rows) - len(kept)
-    notes = (f"{repeated} rows are there twice: used once",) if repeated else ()
-    return [row for _, row in kept], notes
+    return kept, (f"{repeated} rows are there twice: used once",) if repeated else ()
 
 
 def _labels(path: pathlib.Path, rows: list[dict], multilabel: bool) -> tuple[np.ndarray, Task]:
@@ -123,15 +139,6 @@ def _labels(path: pathlib.Path, rows: list[dict], multilabel: bool) -> tuple[np.
             f"{path} must have at least two labels. Received: {', '.join(names) or 'no rows'}."
         )
     return labels, Task(tuple(map(str, names)))
-
-
-def _part(path: pathlib.Path, row: dict) -> str:
-    name = row["split"].strip().lower()
-    if name not in PART_NAMES:
-        raise _wrong(
-            path, row["row"], f"have a split out of {', '.join(PARTS)}", repr(row["split"])
-        )
-    return PART_NAMES[name]
 
 
 def _weight(path: pathlib.Path, row: dict) -> float:

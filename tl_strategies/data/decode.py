@@ -1,95 +1,189 @@
 """From images of any kind to one array: three channels, upright, padded to a square.
 
-Content decides what a file is, not its name. Alpha is composited on white, the first frame of an
-animation counts, the EXIF orientation is obeyed, and the aspect is kept by padding with white, so
-that nothing of an image is lost.
+Alpha is composited on white, the first frame of an animation counts, the EXIF orientation is
+obeyed, and the aspect is kept by padding with white, so that nothing of an image is lost. Metadata
+that is broken costs no image whose pixels are whole.
+
+Images are decoded by several threads, but those of more than LARGE pixels one after the other, and
+they are reduced while they are converted: all together take some 1.5 GB. Those of more than
+MOST_PIXELS are left out.
 """
 
 import concurrent.futures
-import errno
-import io
+import contextlib
 import itertools
 import pathlib
-import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
+from tl_strategies.data.faults import raise_machine_fault, reason
+from tl_strategies.data.formats import RefusedError, open_image
+from tl_strategies.data.metadata import without_metadata
+
+VERSION = 3  # another one decodes anew what is stored
 THREADS = 4
 AHEAD = 64  # images decoded and not yet taken, at most
-PASSING = (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO)  # the machine's fault
+AHEAD_BYTES = 2**28
+MOST_PIXELS = 2**27  # 134 million
+MOST_AT_ONCE = 2**26  # of formats whose decoders hold a picture several times
+AT_ONCE = ("WEBP", "AVIF", "HEIF", "JPEG2000")
+LARGE = 2**25  # 33 million
+NESTED = ("ICO", "ICNS")  # how large the picture in it is shows when it is decoded
+BAND = 2**20  # pixels converted at a time
+SPARE = 4  # a large image is reduced to no less than so many times the size asked for
+TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+Source = str | pathlib.Path | bytes | np.ndarray
 
 
-def read_image(source: str | pathlib.Path | bytes | np.ndarray, size: int) -> np.ndarray:
+class LargeImageError(RefusedError):
+    """An image is too large to be decoded beside others."""
+
+
+def read_image(source: Source, size: int, alone: bool = True) -> np.ndarray:
     """An image as uint8 of shape (size, size, 3).
 
     Args:
         source: the path of a file, what is in a file, or an image, of shape (height, width, 1 or 3)
             and uint8.
         size: side in pixels.
+        alone: whether no other thread decodes now.
 
     Raises:
+        LargeImageError: it must be decoded alone.
         ValueError: it cannot be read as an image; the message says why.
+        OSError: nothing can be read now, such as when too many files are open.
     """
     try:
-        with _open(source) as image:
-            upright = ImageOps.exif_transpose(image)
-            return np.asarray(
-                ImageOps.pad(
-                    _to_rgb(upright), (size, size), Image.Resampling.BICUBIC, color="white"
-                )
-            )
+        return _square(source, size, alone)
+    except LargeImageError:
+        raise
     # Decoders raise whatever their author thought of; each means that the file is broken.
     except Exception as error:
-        if isinstance(error, MemoryError) or getattr(error, "errno", None) in PASSING:
-            raise
-        raise ValueError(_reason(error, source)) from error
+        raise_machine_fault(error)
+        final = isinstance(error, RefusedError) or getattr(error, "errno", None)
+        if not final and not isinstance(source, np.ndarray):
+            again = _read_bare(source, size, alone)
+            if again is not None:
+                return again
+        path = str(source) if isinstance(source, str | pathlib.Path) else ""
+        raise ValueError(reason(error, path)) from error
 
 
-def _open(source: str | pathlib.Path | bytes | np.ndarray) -> Image.Image:
+def _read_bare(source: str | pathlib.Path | bytes, size: int, alone: bool) -> np.ndarray | None:
+    """An image whose metadata may be what is broken; None where its pixels are."""
+    with contextlib.suppress(OSError):
+        for bare in without_metadata(source):
+            try:
+                return _square(bare, size, alone)
+            except LargeImageError:
+                raise
+            except Exception as error:
+                raise_machine_fault(error)
+    return None
+
+
+def _square(source: Source, size: int, alone: bool) -> np.ndarray:
     if isinstance(source, np.ndarray):
-        return Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
-    if isinstance(source, bytes):
-        return Image.open(io.BytesIO(source))
-    # Opening a named pipe would wait for ever.
-    if not stat.S_ISREG(pathlib.Path(source).stat().st_mode):
-        raise ValueError("not a regular file")
-    return Image.open(source)
+        opened = Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
+    else:
+        opened = open_image(source)
+    with opened as image:
+        factor = 1
+        if _is_large(image):
+            if not alone:
+                raise LargeImageError("a large image")
+            image.draft(None, (SPARE * size, SPARE * size))  # JPEG decodes to fewer pixels
+            factor = max(1, max(image.size) // (SPARE * size))
+        image.load()
+        turn = TURNS.get(_orientation(image))
+        image = _to_rgb(image, factor)
+        if turn is not None:
+            image = image.transpose(turn)
+        return np.asarray(_padded(image, size))
 
 
-def _to_rgb(image: Image.Image) -> Image.Image:
+def _is_large(image: Image.Image) -> bool:
+    width, height = image.size
+    most = MOST_AT_ONCE if image.format in AT_ONCE else MOST_PIXELS
+    if width * height > most:
+        raise RefusedError(
+            f"too many pixels: {width} × {height}, more than {most // 10**6} million"
+        )
+    return width * height > LARGE or image.format in NESTED
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(ExifTags.Base.Orientation, 1)
+    except Exception:  # broken EXIF raises anything, and says nothing
+        return 1
+
+
+def _to_rgb(image: Image.Image, factor: int) -> Image.Image:
+    """An image on white, its sides divided by a factor; converted a band at a time."""
+    convert = _converter(image)
+    if convert is None and factor == 1:
+        return image
+    width, height = image.size
+    rows = factor * max(1, BAND // (width * factor))
+    whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, rows):
+        band = image.crop((0, top, width, min(top + rows, height)))
+        band = band if convert is None else convert(band)
+        whole.paste(band.reduce(factor) if factor > 1 else band, (0, top // factor))
+    return whole
+
+
+def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
+    """What makes RGB on white of any band of an image; None where it is that already."""
     if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype="float64")
-        if image.mode.startswith("I;16") or (image.mode == "I" and values.max(initial=0) > 255):
-            values = values / 257  # 16 bits a channel
-        elif image.mode == "F" and values.max(initial=0) <= 1:
-            values = values * 255
-        image = Image.fromarray(values.clip(0, 255).round().astype("uint8"))
+        scale = _scale(image)
+
+        def convert(band: Image.Image) -> Image.Image:
+            values = np.nan_to_num(np.asarray(band, "float64") * scale)
+            return Image.fromarray(values.clip(0, 255).round().astype("uint8")).convert("RGB")
+
+        return convert
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    return image.convert("RGB")
+
+        def convert(band: Image.Image) -> Image.Image:
+            band = band.convert("RGBA")
+            white = Image.new("RGBA", band.size, "white")
+            return Image.alpha_composite(white, band).convert("RGB")
+
+        return convert
+    return None if image.mode == "RGB" else lambda band: band.convert("RGB")
 
 
-def _reason(error: Exception, source: str | pathlib.Path | bytes | np.ndarray) -> str:
-    if isinstance(error, Image.UnidentifiedImageError):
-        empty = not source if isinstance(source, bytes) else not pathlib.Path(source).stat().st_size
-        return "the file is empty" if empty else "not an image of a known format"
-    if isinstance(error, Image.DecompressionBombError):
-        return "too many pixels: " + str(error).split(",")[0]
-    if isinstance(error, PermissionError):
-        return "no permission to read it"
-    if isinstance(error, FileNotFoundError):
-        return "the file does not exist"
-    name = str(source) if isinstance(source, str | pathlib.Path) else "the file"
-    return str(error).replace(name, "the file") or type(error).__name__
+def _scale(image: Image.Image) -> float:
+    """What brings the values of a gray image to [0, 255]."""
+    _, high = image.getextrema()
+    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
+    if sixteen or high > 255:
+        return 1 / 257
+    return 255 if image.mode == "F" and high <= 1 else 1
 
 
-def decode_images(
-    sources: Iterable[str | bytes | np.ndarray], size: int
-) -> Iterator[np.ndarray | str]:
+def _padded(image: Image.Image, size: int) -> Image.Image:
+    if min(image.size) * size * 2 <= max(image.size):  # a line, which must not vanish
+        shape = (size, 1) if image.width > image.height else (1, size)
+        image = image.resize(shape, Image.Resampling.BICUBIC)
+    return ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, color="white")
+
+
+def decode_images(sources: Iterable[Source], size: int) -> Iterator[np.ndarray | str]:
     """Decode images in their order, several at a time, few ahead of what is asked for.
 
     Args:
@@ -100,16 +194,21 @@ def decode_images(
         uint8 of shape (size, size, 3), or why the image cannot be read.
     """
 
-    def decode(source: str | bytes | np.ndarray) -> np.ndarray | str:
+    def decode(source: Source, alone: bool = False) -> np.ndarray | str | None:
         try:
-            return read_image(source, size)
+            return read_image(source, size, alone)
+        except LargeImageError:
+            return None
         except ValueError as error:
             return str(error)
 
+    ahead = min(AHEAD, max(THREADS, AHEAD_BYTES // (3 * size**2)))
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
         sources = iter(sources)
-        while chunk := list(itertools.islice(sources, AHEAD)):
+        while chunk := list(itertools.islice(sources, ahead)):
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # of odd metadata and large images: handled
                 images = list(pool.map(decode, chunk))
+                for i in [i for i, image in enumerate(images) if image is None]:
+                    images[i] = decode(chunk[i], alone=True)
             yield from images

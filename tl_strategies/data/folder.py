@@ -1,6 +1,6 @@
 """A folder of images: the name of a sub-folder is the label of what lies in it, at any depth.
 
-Sub-folders called train, test and, where there is one, validation hold such folders each.
+Sub-folders that are called like parts, such as train, Testing or val2017, hold such folders each.
 """
 
 import os
@@ -8,84 +8,91 @@ import pathlib
 
 import numpy as np
 
-from tl_strategies.data.listing import PART_NAMES, Listing
+from tl_strategies.data.faults import reason
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.part_names import parts_notes, parts_of
 from tl_strategies.data.task import Task
+from tl_strategies.data.walk import Walk
 from tl_strategies.errors import UsageError
 
 
 def list_folder(path: str | os.PathLike, source: str | None = None) -> Listing:
-    """List the files below a folder's sub-folders. Hidden ones are passed over.
+    """List the files below a folder's sub-folders.
 
     Args:
         path: of the folder.
         source: what to call it; None for "folder:PATH".
 
     Raises:
-        UsageError: the folder is missing, empty, or has fewer than two sub-folders with files, or
-            a class has too few files.
+        UsageError: the folder is missing or cannot be read, has fewer than two sub-folders with
+            files, or sub-folders some of which are called like parts.
     """
     root = pathlib.Path(path).expanduser().absolute()
     source = source or f"folder:{path}"
-    if not root.is_dir():
-        what = "is not a folder" if root.exists() else "does not exist"
-        raise UsageError(f"--dataset folder:PATH must be a folder. Received: {root}, which {what}.")
-    entries = _entries(root)
-    classes = [entry for entry in entries if entry.is_dir()]
-    loose = [entry for entry in entries if not entry.is_dir()]
-    part_of = {folder: PART_NAMES.get(folder.name.lower()) for folder in classes}
-    parted = len(classes) > 1 and None not in part_of.values() and "train" in part_of.values()
-    if parted:
-        inside = [entry for folder in classes for entry in _entries(folder)]
-        classes = [entry for entry in inside if entry.is_dir()]
-        loose += [entry for entry in inside if not entry.is_dir()]
-    names = sorted({folder.name for folder in classes})
+    try:
+        os.scandir(root).close()
+    except (OSError, ValueError) as error:  # ValueError: NUL in the path
+        what = {FileNotFoundError: "it does not exist", NotADirectoryError: "it is not a folder"}
+        raise UsageError(
+            f"--dataset folder:PATH must be a folder that you can read. Received: {root}: "
+            f"{what.get(type(error)) or reason(error, str(root))}."
+        ) from error
+    walk = Walk(root)
+    folders, loose = walk.look(root)
+    part = parts_of(folder.name for folder in folders)
+    files = walk.classes(folder for folder in folders if folder.name not in part)
+    if part:
+        _check_parts(root, part, list(files))
+        inside = [walk.look(folder) for folder in folders if folder.name in part]
+        files = walk.classes(folder for classes, _ in inside for folder in classes)
+        loose += [file for _, others in inside for file in others]
+    names = sorted({folder.name for folder in files})
     if len(names) < 2:
-        received = f"one, {names[0]!r}" if names else "none"
-        raise UsageError(
-            f"{source} must hold a sub-folder for each class, at least two. Received: {received}"
-            f"{f', and {len(loose)} files beside' if loose else ''}. Put the images of each class "
-            f"into a folder of its own, such as {root / 'cats' / 'photo.jpg'}."
-        )
-    paths: list[str] = []
-    labels: list[int] = []
-    parts: list[str] = []
-    for folder in classes:
-        found = _files(folder)
-        paths += found
-        labels += [names.index(folder.name)] * len(found)
-        if parted:
-            parts += [part_of[folder.parent]] * len(found)
-    listing = Listing(
+        raise _no_classes(source, root, names, len(loose))
+    each = [len(found) for found in files.values()]
+    labels = np.array([names.index(folder.name) for folder in files], "int64")
+    parts = np.array([part[folder.parent.name] for folder in files]) if part else None
+    return Listing(
         source=source,
-        paths=tuple(paths),
-        labels=np.array(labels, dtype="int64"),
+        paths=tuple(path for found in files.values() for path in found),
+        labels=np.repeat(labels, each),
         task=Task(tuple(names)),
-        parts=np.array(parts) if parted else None,
-        left_out=tuple((str(entry), "not in a class's sub-folder") for entry in loose),
+        parts=None if parts is None else np.repeat(parts, each),
+        left_out=(*((path, "not in a class's sub-folder") for path in loose), *walk.left_out),
+        notes=(*walk.notes(), *parts_notes(part)),
     )
-    listing.check_counts()
-    return listing
 
 
-def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
-    entries = sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
-    odd = [entry.name for entry in entries if not entry.name.isprintable()]
-    if odd:
+def _check_parts(root: pathlib.Path, part: dict[str, str], others: list[pathlib.Path]) -> None:
+    """Refuse part folders with others beside them, without a second part, or two for one part."""
+    listed = ", ".join(part)
+    train = next((name for name in part if part[name] == "train"), next(iter(part)))
+    if others:
+        beside = ", ".join(folder.name for folder in others[:5])
         raise UsageError(
-            f"A class's name must be printable text. Received: {odd[0]!r} in {folder}."
+            f"Folders called like parts must be the only ones in {root}. Received: {listed}, and "
+            f"beside them {beside}. Take {beside} out of {root}, or use folder:{root / train}; if "
+            f"{listed} are classes, give them other names, or list the images in csv:FILE."
         )
-    return entries
+    if len(set(part.values())) < len(part):
+        received = ", ".join(f"{name} for {its}" for name, its in part.items())
+        raise UsageError(
+            f"There must be one folder for each part in {root}. Received: {received}. Put them "
+            "together, or take one out."
+        )
+    if "train" not in part.values() or len(part) < 2:
+        raise UsageError(
+            "Folders called like parts must be one for training and at least one other, for test "
+            f"or validation. Received: only {listed} in {root}. To split its images anew use "
+            f"folder:{root / train}."
+        )
 
 
-def _files(folder: pathlib.Path) -> list[str]:
-    """The files below a folder, in order of their path; a folder reached twice is read once."""
-    found, seen = [], set()
-    for directory, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(directory)
-        if real in seen:
-            folders.clear()
-            continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [str(pathlib.Path(directory, name)) for name in files if not name.startswith(".")]
-    return sorted(found)
+def _no_classes(source: str, root: pathlib.Path, names: list[str], loose: int) -> UsageError:
+    received = f"one, {names[0]!r}" if names else "none"
+    beside = f", and {loose} files beside" if loose else ""
+    return UsageError(
+        f"{source} must hold a sub-folder for each class, at least two. Received: {received}"
+        f"{beside}. Put the images of each class into a folder of its own, such as "
+        f"{root / 'cats' / 'photo.jpg'}; or name the folder that holds such ones."
+    )

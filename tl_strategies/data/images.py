@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from tl_strategies.data.decode import decode_images
+from tl_strategies.data.decode import VERSION, decode_images
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.parts import Splitting, assign_parts
 from tl_strategies.data.rows import LazyRows
@@ -74,9 +74,10 @@ def load_images(
     decoding = {
         "kind": "images",
         "size": size,
-        "decoder": f"pillow {PIL.__version__}, white padding, 2",
+        "decoder": f"pillow {PIL.__version__}, white padding, {VERSION}",
     }
-    failures: dict[int, str] = {}
+    keys = listing.contents.digests()
+    failures = _unreadable(listing, size, np.flatnonzero(keys == b""))
 
     def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         images = decode_images(listing.contents.read(positions), size)
@@ -87,7 +88,6 @@ def load_images(
                 yield position, image
             progress(done)
 
-    keys = listing.contents.digests()
     info = {"kind": "images", "image_size": size}
     entry = store.fetch(decoding, info, keys, (size, size, 3), "uint8", compute)
     if entry is None:
@@ -99,6 +99,17 @@ def load_images(
     used, kept, parts, train = assign_parts(readable, keys[rows], splitting)
     rows = rows[kept]
     return Images(used, entry.array, rows, keys[rows], decoding, parts, train)
+
+
+def _unreadable(listing: Listing, size: int, positions: np.ndarray) -> dict[int, str]:
+    """Why the files at some positions have no content; it never stands for another file's."""
+    if not len(positions):
+        return {}
+    images = decode_images(listing.contents.read(positions), size)
+    return {
+        position: image if isinstance(image, str) else "it could not be read at first"
+        for position, image in zip(positions.tolist(), images, strict=True)
+    }
 
 
 def _decoded_anew(listing: Listing, size: int, compute: Callable) -> np.ndarray | LazyRows:

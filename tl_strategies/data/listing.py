@@ -6,18 +6,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from tl_strategies.data.contents import Arrays, Files, Records
+from tl_strategies.data.left_out import left_out_lines
 from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError, unknown
 
 PER_CLASS = 3  # one for each part
-PART_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "test": "test",
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,18 +49,12 @@ class Listing:
     def only(
         self, kept: np.ndarray, left_out: Sequence[tuple[str, str]] = (), notes: Sequence[str] = ()
     ) -> "Listing":
-        """The listing of the images at some positions; its contents stay those of all.
-
-        Raises:
-            UsageError: a class is left with too few images.
-        """
-        listing = dataclasses.replace(
+        """The listing of the images at some positions; its contents stay those of all."""
+        return dataclasses.replace(
             self._at(kept),
             left_out=(*self.left_out, *left_out),
             notes=(*self.notes, *notes),
         )
-        listing.check_counts()
-        return listing
 
     def _at(self, kept: np.ndarray) -> "Listing":
         chosen = {
@@ -78,11 +65,7 @@ class Listing:
         return dataclasses.replace(self, paths=tuple(self.paths[i] for i in kept), **chosen)
 
     def without(self, failures: dict[int, str]) -> "Listing":
-        """The listing without the images at these positions, which are left out for a reason.
-
-        Raises:
-            UsageError: a class is left with too few images.
-        """
+        """The listing without the images at these positions, which are left out for a reason."""
         kept = np.array([i for i in range(len(self.paths)) if i not in failures], dtype=int)
         return self.only(kept, [(self.paths[i], reason) for i, reason in failures.items()])
 
@@ -126,13 +109,17 @@ class Listing:
             return self.task.names[label]
         return ";".join(self.task.names[i] for i in np.flatnonzero(label))
 
-    def check_counts(self) -> None:
+    def check_counts(self, classes: Sequence[str] = ()) -> None:
         """Refuse classes with too few images to be in every part.
 
+        Args:
+            classes: the only ones that are used; all if empty.
+
         Raises:
-            UsageError: a class has fewer than 3 images, or none to train on where the parts are
-                given; the message names the files left out.
+            UsageError: a class that is used has fewer than 3 images, or none to train on where the
+                parts are given; the message says what was left out.
         """
+        used = set(classes or self.task.names)
         if self.parts is None:
             needed, counts = PER_CLASS, self.counts()
             what = f"at least {PER_CLASS} readable images, for training, validation and test"
@@ -142,13 +129,13 @@ class Listing:
         few = [
             f"{name!r} with {count}"
             for name, count in zip(self.task.names, counts, strict=True)
-            if count < needed
+            if count < needed and name in used
         ]
         if not few:
             return
-        left_out = "".join(f"\n  left out: {path}: {why}" for path, why in self.left_out[:10])
+        left_out = "".join(f"\n  left out: {line}" for line in left_out_lines(self.left_out))
         more = f" and {len(few) - 10} more" if len(few) > 10 else ""
         raise UsageError(
             f"Each class of {self.source} must have {what}. Received: {', '.join(few[:10])}{more}. "
-            f"Add images, or remove the class.{left_out}"
+            f"Add images, remove the class, or name the others by --classes.{left_out}"
         )

@@ -8,6 +8,7 @@ import pathlib
 import numpy as np
 
 from tl_strategies.data.listing import Listing
+from tl_strategies.data.part_checks import refuse_empty, refuse_leaks
 from tl_strategies.data.split import (
     FRACTION,
     PARTS,
@@ -65,21 +66,25 @@ def assign_parts(
         positions, among them, of those to train on.
 
     Raises:
-        UsageError: there are too few images, parts share images, or the file does not fit.
+        UsageError: there are too few images, or too few different ones, parts share images, or the
+            file does not fit.
     """
+    listing.check_counts(how.classes)
     given = listing.parts if how.file is None else read_split(how.file, listing)
     kept = np.arange(len(keys))
     if how.file is not None and (given == "").any():
         kept = np.flatnonzero(given != "")
         note = f"{len(given) - len(kept)} images are not in --split {how.file}: not used"
         listing, keys, given = listing.only(kept, notes=[note]), keys[kept], given[kept]
+        listing.check_counts(how.classes)
     groups = joined_groups(keys, listing.groups)
     if given is not None and not how.allow_leaks:
-        _refuse_leaks(listing, groups, given)
+        refuse_leaks(listing, groups, given)
     if how.folds is not None:
         parts = _fold(listing, groups, given, how)
     else:
         parts = _complete(listing, groups, given, how.seed)
+    refuse_empty(listing, groups, parts)
     if how.classes:  # parts do not depend on which are chosen
         listing, used = listing.of_classes(how.classes)
         absent = sorted(set(parts) - set(parts[used]))
@@ -92,6 +97,7 @@ def assign_parts(
     if how.protocol == "vtab1k":
         used = _vtab1k(listing, groups, parts, how.seed)
         listing, kept, parts = listing.only(used), kept[used], parts[used]
+        listing.check_counts()
     train = _limited(listing, np.flatnonzero(parts == "train"), how)
     if not how.validation:
         train = np.sort(np.concatenate([train, np.flatnonzero(parts == "validation")]))
@@ -166,27 +172,6 @@ def _limited(listing: Listing, train: np.ndarray, how: Splitting) -> np.ndarray:
             )
         return take_shots(labels, train, how.shots, how.seed)
     return train
-
-
-def _refuse_leaks(listing: Listing, groups: np.ndarray, parts: np.ndarray) -> None:
-    """Raise a UsageError where images of one content or group are in several parts."""
-    number = np.array([PARTS.index(part) for part in parts])
-    order = np.lexsort((number, groups))
-    same = groups[order][1:] == groups[order][:-1]
-    pairs = np.flatnonzero(same & (number[order][1:] != number[order][:-1]))
-    if not len(pairs):
-        return
-    lines = [
-        " = ".join(f"{listing.paths[order[i + k]]} ({parts[order[i + k]]})" for k in (0, 1))
-        for i in pairs[:5]
-    ]
-    raise UsageError(
-        f"Parts must not share images or groups: the test part would not tell what is new. "
-        f"Received: {len(pairs)} of {listing.source} that do, such as\n  "
-        + "\n  ".join(lines)
-        + "\n"
-        "Take them out of one part, or allow it with --allow_leaks."
-    )
 
 
 def read_split(file: str, listing: Listing) -> np.ndarray:

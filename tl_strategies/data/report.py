@@ -1,20 +1,22 @@
 """What a data set holds, and what looks wrong with it, before anything is trained."""
 
-import difflib
-import io
+import contextlib
+import json
 import warnings
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
+from tl_strategies.data.faults import printable
+from tl_strategies.data.formats import open_image
 from tl_strategies.data.images import Images
+from tl_strategies.data.left_out import left_out_lines
+from tl_strategies.data.oddities import blank_images, duplicates, odd_names
 from tl_strategies.data.split import PARTS
 
 SAMPLE = 500  # images whose sizes are looked at
 SHOWN = 5  # examples in the text
 NAMES = 8  # classes in the short text
-ODD_NAMES = ("train", "training", "test", "val", "valid", "validation", "images", "__macosx")
 
 
 def describe_data(images: Images) -> dict[str, Any]:
@@ -32,8 +34,9 @@ def describe_data(images: Images) -> dict[str, Any]:
         "multilabel": listing.task.multilabel,
         "sizes": _sizes(images),
         "left_out": [list(pair) for pair in listing.left_out],
-        "duplicates": _duplicates(images),
-        "odd_names": _odd_names(listing.task.names),
+        "duplicates": duplicates(images),
+        "blank": blank_images(images),
+        "odd_names": odd_names(listing.task.names),
         "notes": list(listing.notes),
     }
 
@@ -73,24 +76,44 @@ def data_text(report: dict[str, Any], whole: bool = False) -> str:
         )
         of = "" if sizes["looked_at"] < SAMPLE else f", of {SAMPLE} images"
         lines.append(f"sizes       {text}{of}")
-    lines += _some("left out", [f"{path}: {why}" for path, why in report["left_out"]], shown)
+    left_out = left_out_lines(report["left_out"])
+    lines += _block("left out", len(report["left_out"]), left_out)
     same = [
         " = ".join(f"{path} ({label})" for path, label in group) for group in report["duplicates"]
     ]
     lines += _some("same image", same, shown)
+    lines += _some("one colour", report["blank"], shown)
+    lines += _some("no image", _absent(report), shown)
     lines += _some("odd names", report["odd_names"], shown)
-    lines += [f"{'note':<12}{note}" for note in report["notes"]]
+    lines += [f"{'note':<12}{printable(note)}" for note in report["notes"]]
     return "\n".join(lines)
 
 
+def report_json(report: dict[str, Any]) -> str:
+    """A report as JSON that is valid whatever bytes are in the names of files."""
+    text = json.dumps(report, indent=1, ensure_ascii=False)
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _absent(report: dict[str, Any]) -> list[str]:
+    """Which classes have no image in a part that has images of others."""
+    absent = []
+    for name, counts in report["classes"].items():
+        parts = [part for part in PARTS if report["images"][part] and not counts[part]]
+        absent += [f"of {name} in {' and '.join(parts)}"] if parts else []
+    return absent
+
+
 def _some(title: str, entries: list[str], shown: int | None) -> list[str]:
-    if not entries:
-        return []
-    lines = [f"{title:<12}{len(entries)}: {entries[0]}"]
-    lines += [f"{'':<12}{entry}" for entry in entries[1:shown]]
-    if shown is not None and len(entries) > shown:
-        lines.append(f"{'':<12}and {len(entries) - shown} more; tl-inspect --dataset lists all")
-    return lines
+    lines = [printable(entry) for entry in entries[:shown]]
+    if len(entries) > len(lines):
+        lines.append(f"and {len(entries) - len(lines)} more; tl-inspect --dataset lists all")
+    return _block(title, len(entries), lines)
+
+
+def _block(title: str, count: int, lines: list[str]) -> list[str]:
+    titles = [f"{title:<12}{count}: ", *[" " * 12] * len(lines)]
+    return [before + line for before, line in zip(titles, lines, strict=False)]
 
 
 def _sizes(images: Images) -> dict[str, Any]:
@@ -103,11 +126,12 @@ def _sizes(images: Images) -> dict[str, Any]:
         for source in images.listing.contents.read(rows):
             if isinstance(source, np.ndarray):
                 sizes.append(source.shape[1::-1])
-            else:
-                with Image.open(
-                    io.BytesIO(source) if isinstance(source, bytes) else source
-                ) as image:
-                    sizes.append(image.size)
+                continue
+            # What was decoded can be opened, unless its metadata is broken or it is gone by now.
+            with contextlib.suppress(Exception), open_image(source) as image:
+                sizes.append(image.size)
+    if not sizes:
+        return {}
     sizes = sorted((tuple(map(int, size)) for size in sizes), key=lambda size: size[0] * size[1])
     return {
         "smallest": sizes[0],
@@ -115,40 +139,3 @@ def _sizes(images: Images) -> dict[str, Any]:
         "largest": sizes[-1],
         "looked_at": len(sizes),
     }
-
-
-def _duplicates(images: Images) -> list[list[tuple[str, str]]]:
-    """Path and label of images that have the same content, a list for each content."""
-    order = np.argsort(images.keys, kind="stable")
-    keys = images.keys[order]
-    starts = np.flatnonzero(np.concatenate([[True], keys[1:] != keys[:-1]]))
-    groups = [group for group in np.split(order, starts[1:]) if len(group) > 1]
-    listing = images.listing
-    return [
-        [(listing.paths[i], listing.label_text(i)) for i in np.sort(group)]
-        for group in sorted(groups, key=min)
-    ]
-
-
-def _odd_names(names: tuple[str, ...]) -> list[str]:
-    """Names that look like another one, or like no class."""
-    odd = [f"{name!r} looks like no class" for name in names if name.lower() in ODD_NAMES]
-    plain = {name: "".join(c for c in name.casefold() if c.isalnum()).rstrip("s") for name in names}
-    seen: dict[str, str] = {}
-    for name, key in plain.items():
-        if key in seen and key:
-            odd.append(f"{seen[key]!r} and {name!r} look alike")
-        seen.setdefault(key, name)
-    if len(names) <= 200:
-        for name, key in plain.items():
-            near = [
-                other
-                for other, its in plain.items()
-                if other > name
-                and len(key) > 5
-                and key != its
-                and not any(map(str.isdigit, key))
-                and difflib.SequenceMatcher(None, key, its).ratio() > 0.9
-            ]
-            odd += [f"{name!r} and {other!r} look alike" for other in near]
-    return odd

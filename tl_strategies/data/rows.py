@@ -2,9 +2,13 @@
 
 import math
 import os
+import pathlib
+import zlib
 from collections.abc import Callable, Sequence
 
 import numpy as np
+
+from tl_strategies.opening import open_regular
 
 
 class LazyRows:
@@ -51,29 +55,46 @@ def sliced(array: "np.ndarray | LazyRows", start: int, stop: int) -> "np.ndarray
 
 
 class RowFile:
-    """An open file of rows, one after the other."""
+    """An open file of rows, one after the other.
 
-    def __init__(self, path: str | os.PathLike):
-        self._descriptor = os.open(path, os.O_RDONLY)
+    Raises:
+        OSError: it cannot be opened, or is no regular file.
+    """
 
-    def read(self, into: memoryview, offset: int) -> bool:
-        """Fill a buffer from an offset; False where the file is too short."""
-        return os.preadv(self._descriptor, [into], offset) == len(into)
+    def __init__(self, path: pathlib.Path):
+        self.path = path
+        with open_regular(path) as file:
+            self._descriptor = os.dup(file.fileno())
+
+    def read(self, into: memoryview, offset: int, checksum: int) -> bool:
+        """Fill a buffer from an offset; False where that is not what was written."""
+        try:
+            whole = os.preadv(self._descriptor, [into], offset) == len(into)
+        except OSError:  # of the disk
+            return False
+        return whole and zlib.crc32(into) == checksum
 
     def __del__(self):
         if hasattr(self, "_descriptor"):
             os.close(self._descriptor)
 
 
+Place = tuple[RowFile, int, int]  # of a row: its file, its offset, its checksum
+
+
 def stored_rows(
-    places: Sequence[tuple[RowFile, int]], shape: tuple[int, ...], dtype: str
+    places: Sequence[Place],
+    shape: tuple[int, ...],
+    dtype: str,
+    again: Callable[[int, RowFile], np.ndarray],
 ) -> LazyRows:
     """Rows in files. They are read, not mapped: a process stays as small as what it asks for.
 
     Args:
-        places: file and offset of each row.
+        places: of each row.
         shape: of the whole, rows first.
         dtype: of the values.
+        again: computes a row that is not what was written, from its number and its file.
     """
     size = math.prod(shape[1:]) * np.dtype(dtype).itemsize
 
@@ -81,9 +102,9 @@ def stored_rows(
         out = np.empty((len(rows), *shape[1:]), dtype)
         buffer = memoryview(out.reshape(-1).view("uint8"))
         for i, row in enumerate(rows):
-            file, offset = places[row]
-            if not file.read(buffer[i * size : (i + 1) * size], offset):
-                raise OSError("a file of the store was cut short while it was read")
+            file, offset, checksum = places[row]
+            if not file.read(buffer[i * size : (i + 1) * size], offset, checksum):
+                out[i] = again(int(row), file)
         return out
 
     return LazyRows(read, shape, dtype)

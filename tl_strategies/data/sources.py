@@ -2,11 +2,11 @@
 
 import pathlib
 
-from tl_strategies.data.arrays import list_npz
 from tl_strategies.data.clipart import unpack_clipart
 from tl_strategies.data.csv_file import list_csv
 from tl_strategies.data.folder import list_folder
 from tl_strategies.data.listing import Listing
+from tl_strategies.data.npz_file import list_npz
 from tl_strategies.data.tfds_records import list_tfds
 from tl_strategies.errors import UsageError, unknown
 

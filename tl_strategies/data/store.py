@@ -6,18 +6,19 @@ rows at once: one computes them, the others wait and reuse them.
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import json
 import math
 import pathlib
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.rows import LazyRows, stored_rows
-from tl_strategies.data.table import Table
+from tl_strategies.data.room import NoStoreError, make_room, tables_in
+from tl_strategies.data.rows import LazyRows, RowFile, stored_rows
+from tl_strategies.data.table import Table, discard
 from tl_strategies.errors import UsageError
 
 IN_MEMORY = 512 * 2**20  # bytes; what is larger is read from its file as it is needed
@@ -99,7 +100,7 @@ class Store:
             status = "miss"
             try:
                 self._add(table, keys, info, compute)
-            except _NoStoreError as error:
+            except NoStoreError as error:
                 if self.required:
                     raise UsageError(
                         "--cache require must have a store that can hold what is computed. "
@@ -108,25 +109,28 @@ class Store:
                 print(f"going on without the store: {error}", flush=True)
                 return self._hold(keys, shape, dtype, compute, table)
         table.touch()
-        return self._read(table, keys, status)
+        return self._read(table, keys, status, compute)
 
     def peek(
-        self, what: dict[str, Any], keys: np.ndarray, shape: tuple[int, ...], dtype: str
+        self,
+        what: dict[str, Any],
+        keys: np.ndarray,
+        shape: tuple[int, ...],
+        dtype: str,
+        compute: Compute,
     ) -> LazyRows | None:
-        """The rows if all are there, computing nothing."""
+        """The rows if all are there; `compute` is for those that are damaged later."""
         if self.directory is None:
             return None
         places = self._table(what, shape, dtype).find(keys)
         if any(key not in places for key in keys):
             return None
-        return stored_rows([places[key] for key in keys], (len(keys), *shape), dtype)
+        rows = [places[key] for key in keys]
+        return stored_rows(rows, (len(keys), *shape), dtype, _again(compute))
 
     def tables(self) -> list[dict[str, Any]]:
         """What is stored, the least recently used first."""
-        if self.directory is None or not self.directory.is_dir():
-            return []
-        paths = [path for path in self.directory.iterdir() if path.name[0] != "."]
-        return sorted((Table(path, (), "u1").describe() for path in paths), key=lambda t: t["used"])
+        return [] if self.directory is None else tables_in(self.directory)
 
     def clear(self) -> None:
         """Delete all tables but those that a process is adding to."""
@@ -136,7 +140,7 @@ class Store:
                 table.delete()
 
     def _table(self, what: dict[str, Any], shape: tuple[int, ...], dtype: str) -> Table:
-        text = json.dumps({**what, "shape": shape, "dtype": dtype}, sort_keys=True)
+        text = json.dumps({**what, "shape": shape, "dtype": dtype, "table": 2}, sort_keys=True)
         name = hashlib.sha256(text.encode()).hexdigest()[:32]
         return Table(self.directory / name, shape, dtype)
 
@@ -144,7 +148,7 @@ class Store:
         """Compute what is missing and store it.
 
         Raises:
-            _NoStoreError: it cannot be stored.
+            NoStoreError: it cannot be stored.
         """
         failed, written = [], set()
 
@@ -160,7 +164,9 @@ class Store:
         try:
             with table.lock():
                 missing = _missing(keys, table)  # another process may have been faster
-                missing = self._make_room(table, keys, missing)
+                whole = len(set(keys)) * table.row_bytes
+                if not make_room(table, whole, len(missing) * table.row_bytes, self.limit):
+                    missing = _missing(keys, table)
                 if len(missing):
                     table.append(rows(missing), info)
                 if written - table.find(keys).keys():
@@ -168,41 +174,14 @@ class Store:
         except OSError as error:
             if failed:
                 raise
-            raise _NoStoreError(f"{self.directory} cannot be written to ({error})") from error
+            raise NoStoreError(f"{self.directory} cannot be written to ({error})") from error
 
-    def _make_room(self, table: Table, keys: np.ndarray, missing: np.ndarray) -> np.ndarray:
-        """Evict what was not used for longest; the positions to compute after that.
-
-        Raises:
-            _NoStoreError: the rows are larger than the limit, or than the disk.
-        """
-        whole = len(set(keys)) * table.row_bytes
-        if whole > self.limit:
-            raise _NoStoreError(f"{_gigabytes(whole)} exceed --cache_limit {self.limit / 1e9:g}")
-        used = {other["table"]: other["bytes"] for other in self.tables()}
-        others = [name for name in used if name != table.path.name]
-        while sum(used.values()) + len(missing) * table.row_bytes > self.limit:
-            if not others:
-                table.delete()
-                missing = _missing(keys, table)
-                break
-            victim = Table(self.directory / others.pop(0), (), "u1")
-            with contextlib.suppress(BlockingIOError), victim.lock(wait=False):
-                victim.delete()
-                del used[victim.path.name]
-        free = shutil.disk_usage(self.directory).free
-        if len(missing) * table.row_bytes > free:
-            needed = _gigabytes(len(missing) * table.row_bytes)
-            raise _NoStoreError(f"{self.directory} has {_gigabytes(free)} free, not {needed}")
-        return missing
-
-    def _read(self, table: Table, keys: np.ndarray, status: str) -> Entry:
+    def _read(self, table: Table, keys: np.ndarray, status: str, compute: Compute) -> Entry:
         places = table.find(keys)
         absent = tuple(position for position, key in enumerate(keys) if key not in places)
         shape = (len(keys), *table.shape)
-        entry = Entry(
-            stored_rows([places.get(key) for key in keys], shape, table.dtype), status, absent
-        )
+        rows = [places.get(key) for key in keys]
+        entry = Entry(stored_rows(rows, shape, table.dtype, _again(compute)), status, absent)
         if entry.bytes > self.in_memory:
             return entry
         array = np.zeros(shape, table.dtype)
@@ -225,16 +204,12 @@ class Store:
         array = np.zeros((len(keys), *shape), dtype)
         absent = set(range(len(keys)))
         if table is not None:
-            found = self._read(table, keys, "off")
+            found = self._read(table, keys, "off", compute)
             array, absent = found.array, set(found.absent)
         for position, value in compute(np.array(sorted(absent), dtype=int)):
             array[position] = value
             absent.remove(position)
         return Entry(array, "off", tuple(sorted(absent)))
-
-
-class _NoStoreError(Exception):
-    """Rows cannot be stored; says why."""
 
 
 def _missing(keys: np.ndarray, table: Table) -> np.ndarray:
@@ -246,5 +221,16 @@ def _missing(keys: np.ndarray, table: Table) -> np.ndarray:
     )
 
 
-def _gigabytes(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"
+def _again(compute: Compute) -> Callable[[int, RowFile], np.ndarray]:
+    """What computes a row anew that its file has no more, and has the file's chunk deleted."""
+    discarded = set()
+
+    def again(position: int, file: RowFile) -> np.ndarray:
+        if file.path not in discarded:
+            discarded.add(file.path)
+            discard(file.path.parent)
+        for _, value in compute(np.array([position])):
+            return value
+        raise OSError(errno.EIO, "a damaged row cannot be computed again", str(file.path))
+
+    return again

@@ -2,6 +2,8 @@
 
 import dataclasses
 
+from tl_strategies.errors import UsageError
+
 
 @dataclasses.dataclass(frozen=True)
 class Task:
@@ -10,6 +12,10 @@ class Task:
     Attributes:
         names: the labels' names; a label is an index into them.
         multilabel: whether an image may have several labels, or none.
+
+    Raises:
+        UsageError: a name is empty, has a blank at an end, is not printable on one line, or is
+            there twice: labels.txt and predictions.csv could not tell.
     """
 
     names: tuple[str, ...]
@@ -18,6 +24,15 @@ class Task:
     def __post_init__(self):
         if len(self.names) < 2 - self.multilabel:
             raise ValueError(f"names must hold at least 2 labels. Received: {self.names}")
+        for name in self.names:
+            if not name or name != name.strip() or not name.isprintable():
+                raise UsageError(
+                    "A label must be printable text on one line, without blanks at its ends. "
+                    f"Received: {name!r}. Give it another name."
+                )
+        if len(set(self.names)) < len(self.names):
+            twice = next(name for name in self.names if self.names.count(name) > 1)
+            raise UsageError(f"Labels must have names of their own. Received: {twice!r} twice.")
 
     @property
     def label_count(self) -> int:

@@ -46,8 +46,14 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
         for images, values in _read(tfds, builder, name, split, image, label):
             found += [digest(data) for data in images]
             their += values
-        if their and not label.several and min(their) < 0:
-            notes.append(f"split {split} is not used: TFDS does not have its labels")
+        unlabelled = 0 if label.several else sum(value < 0 for value in their)
+        if unlabelled and part == "train":
+            raise UsageError(
+                f"--dataset tfds:{name} must have all labels of {split}, to train on. Received: "
+                f"{unlabelled} of {len(their)} without. Name one that has them by --train_split."
+            )
+        if unlabelled:
+            notes.append(f"split {split} is not used: TFDS does not have all its labels")
             del chosen[part]
             continue
         digests += found
@@ -60,7 +66,7 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
             for images, _ in _read(tfds, builder, name, split, image, label):
                 yield from images
 
-    listing = Listing(
+    return Listing(
         source=f"tfds:{name}",
         paths=tuple(paths),
         labels=label.matrix(labels) if label.several else np.array(labels, dtype="int64"),
@@ -69,8 +75,6 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
         parts=np.array(parts, dtype="<U10") if len(chosen) > 1 else None,
         notes=tuple(notes),
     )
-    listing.check_counts()
-    return listing
 
 
 class _Label:

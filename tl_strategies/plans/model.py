@@ -5,6 +5,7 @@ from keras import layers
 
 from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, unit_layers
 from tl_strategies.backbones.units import Unit, unit_output
+from tl_strategies.environment import plain_keras
 from tl_strategies.plans.plan import Head, Phase, Plan
 
 # Of the moving statistics of fresh units. At 0.99, the value of most networks, a few hundred steps
@@ -15,6 +16,7 @@ FRESH_MOMENTUM = 0.9
 EXACT = ("head_pool", "head_unit_length", "head_softmax", "head_sigmoid")  # always float32
 
 
+@plain_keras()
 def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
     """One flat model from images to probabilities, of shape (batch, labels).
 

@@ -111,6 +111,14 @@ def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
+def last_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    """The learning rate of the step that was taken last."""
+    rate = inner(optimizer)._learning_rate
+    if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
+        rate = rate(inner(optimizer).iterations - 1)
+    return float(rate)
+
+
 def carry_state(old: keras.optimizers.Optimizer, new: keras.optimizers.Optimizer) -> None:
     """Give a built optimizer the slots, and the ages, of the variables that an old one trained.
 

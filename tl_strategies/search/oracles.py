@@ -11,8 +11,8 @@ import numpy as np
 from keras_tuner.engine.trial import Trial
 from keras_tuner.oracles import BayesianOptimizationOracle, HyperbandOracle, RandomSearchOracle
 
-from tl_strategies.data.cache import read_text, write_text
 from tl_strategies.errors import UsageError
+from tl_strategies.files import read_text, write_text
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import all_points
 
@@ -41,25 +41,42 @@ class Durable:
     stopped: str = ""
 
     def open(
-        self, file: pathlib.Path, ended: Callable[[Trial], None], workers_live: bool = False
+        self,
+        file: pathlib.Path,
+        ended: Callable[[Trial], None],
+        has_results: Callable[[str], bool] = lambda trial_id: True,
+        workers_live: bool = False,
     ) -> None:
-        """Go on from the file if it is there; trials that were running or failed run again.
+        """Go on from the file if it is there.
+
+        Trials that were running, have failed, or whose results are gone run again.
 
         Args:
             file: holds the state.
             ended: is called with each trial that has ended.
+            has_results: whether what a trial has given is there, by its name.
             workers_live: whether workers may still run their trials, and come back.
+
+        Raises:
+            UsageError: the file is damaged.
         """
         self.file, self.ended = file, ended
         self.asked = collections.Counter()
         self.verbose = 0
         if not file.is_file():
             return
-        self.set_state(json.loads(read_text(file)))
+        try:
+            self.set_state(json.loads(read_text(file)))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise UsageError(
+                f"--run_dir must hold a search that can be read. Received: {file}, which is "
+                f"damaged: {error}. Name another directory; what is stored is found again."
+            ) from error
         running = {name: t for name, t in self.ongoing_trials.items() if t.status == "RUNNING"}
         self.ongoing_trials = running if workers_live else {}
         kept = {trial.trial_id for trial in self.ongoing_trials.values()}
-        done = [name for name, trial in self.trials.items() if trial.status == "COMPLETED"]
+        ended = [name for name, trial in self.trials.items() if trial.status == "COMPLETED"]
+        done = list(filter(has_results, ended))
         again = [name for name in self.trials if name not in {*kept, *done}]
         self._retry_queue = again[::-1]  # the last is taken first
         self.end_order = [name for name in self.end_order if name in done]

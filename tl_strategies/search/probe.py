@@ -16,7 +16,7 @@ from keras import ops
 
 from tl_strategies.backbones.cost import multiply_adds
 from tl_strategies.backbones.units import unit_output
-from tl_strategies.data.cache import write_text
+from tl_strategies.files import read_json, write_text
 from tl_strategies.plans.plan import Plan
 from tl_strategies.search.trial import Bench, fails, point_job
 from tl_strategies.tracking.progress import progress_bar
@@ -116,8 +116,9 @@ def leave_out(bench: Bench, space: keras_tuner.HyperParameters) -> dict[str, Any
     """Depths that a probe finds hopeless; says so, and what that saves."""
     job = bench.job
     file = job.directory / "probe.json"
-    if file.is_file():
-        return json.loads(file.read_text())
+    done = read_json(file)
+    if done is not None:
+        return done
     [depths] = [hp.values for hp in space.space if hp.name == "n"]
     plans = {n: point_job(job, {"n": n}).plan for n in depths if not fails(job, {"n": n})}
     if not plans:

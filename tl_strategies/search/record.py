@@ -14,6 +14,10 @@ from tl_strategies.training.forward import model_digest
 from tl_strategies.training.settings import Settings, to_toml
 
 RECORD = "search.json"
+NAMES = (  # of what a search writes
+    *(RECORD, "config.toml", "oracle.json", "trials", "trials.csv", "probe.json", "workers"),
+    *("session.txt", "summary.json", "depth_curve.png", "best"),
+)
 PLACES = ("cache", "cache_dir", "cache_limit")  # change no result
 PATIENCE = 600  # seconds that a worker waits for its chief to begin
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from keras_tuner.engine.trial import Trial
 
-from tl_strategies.data.cache import write_text
+from tl_strategies.files import write_text
 from tl_strategies.search.oracles import Durable, reason
 from tl_strategies.search.results import Point, completed_points, read_results, trials_csv, visible
 from tl_strategies.tracking.progress import progress_bar
@@ -19,6 +19,7 @@ class Report:
     Args:
         directory: of the search.
         oracle: of the search.
+        seeds: that each trial has a training for.
         epochs: of a whole training.
         total: how many trials there will be; None where nobody knows.
         goes_on: whether later trials go on where earlier ones ended.
@@ -30,6 +31,7 @@ class Report:
         self,
         directory: pathlib.Path,
         oracle: Durable,
+        seeds: list[int],
         epochs: int,
         total: int | None,
         goes_on: bool,
@@ -38,6 +40,7 @@ class Report:
     ):
         self.directory = directory
         self.oracle = oracle
+        self.seeds = seeds
         self.epochs = epochs
         self.total = total
         self.goes_on = goes_on
@@ -59,6 +62,11 @@ class Report:
         if not self.goes_on:
             self.prune()
 
+    def has_results(self, trial_id: str) -> bool:
+        """Whether the results of all seeds of a trial are there."""
+        found = {result["seed"] for result in read_results(self.directory, trial_id)}
+        return found >= set(self.seeds)
+
     def points(self) -> list[Point]:
         """Those that were trained to the end."""
         return completed_points(self.directory, list(self.oracle.trials.values()), self.epochs)
@@ -76,7 +84,7 @@ class Report:
         )
         if trial.status != "COMPLETED":
             return f"{what}: failed: {reason(self.directory, trial.trial_id)}"
-        point = Point(trial.trial_id, 0, values, read_results(self.directory, trial))
+        point = Point(trial.trial_id, 0, values, read_results(self.directory, trial.trial_id))
         scores = [f"{part} {point.mean(f'{part}_score'):.3f}" for part in ("validation", "test")]
         return f"{what}: {', '.join(scores)}, {point.mean('seconds'):.0f} s"
 

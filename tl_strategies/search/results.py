@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import io
-import json
 import math
 import pathlib
 import statistics
@@ -11,6 +10,7 @@ from typing import Any
 
 from keras_tuner.engine.trial import Trial
 
+from tl_strategies.files import read_json
 from tl_strategies.search.oracles import reason
 from tl_strategies.search.trial import RESULT
 
@@ -40,10 +40,10 @@ class Point:
         return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
-def read_results(directory: pathlib.Path, trial: Trial) -> list[dict[str, Any]]:
+def read_results(directory: pathlib.Path, trial_id: str) -> list[dict[str, Any]]:
     """The results of a trial's seeds, as far as they are there."""
-    files = (directory / "trials" / trial.trial_id).glob(f"seed*/{RESULT}")
-    results = [json.loads(file.read_text()) for file in files]
+    files = (directory / "trials" / trial_id).glob(f"seed*/{RESULT}")
+    results = [result for result in map(read_json, files) if result is not None]
     return sorted(results, key=lambda result: result["seed"])
 
 
@@ -54,7 +54,7 @@ def completed_points(directory: pathlib.Path, trials: list[Trial], epochs: int) 
         values = trial.hyperparameters.values
         whole = values.get("tuner/epochs", epochs) == values.get("epochs", epochs)
         if trial.status == "COMPLETED" and whole:
-            results = read_results(directory, trial)
+            results = read_results(directory, trial.trial_id)
             points.append(Point(trial.trial_id, results[0]["n"], values, results))
     return points
 
@@ -83,7 +83,7 @@ def trials_csv(directory: pathlib.Path, trials: list[Trial], metric: str) -> str
             why = reason(directory, trial.trial_id)
             writer.writerow([trial.trial_id, n, *point, "", "failed", "", "", "", why])
             continue
-        for result in read_results(directory, trial):
+        for result in read_results(directory, trial.trial_id):
             scores = [f"{result[f'{part}_score']:.6g}" for part in ("validation", "test")]
             seconds = f"{result['seconds']:.1f}"
             row = [

@@ -13,8 +13,8 @@ from keras_tuner.engine.base_tuner import BaseTuner
 from keras_tuner.engine.trial import Trial
 from keras_tuner.errors import FailedTrialError, FatalError
 
-from tl_strategies.data.cache import read_text, write_text
 from tl_strategies.errors import FULL_DISK, UsageError
+from tl_strategies.files import read_json, read_text, write_text
 from tl_strategies.search.oracles import FAILURE
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.trial import Bench
@@ -73,7 +73,7 @@ class Runner(BaseTuner):
         done = [path.parent.name for path in sorted(directory.glob("seed*/result.json"))]
         done += [str(path.stat().st_mtime_ns) for path in sorted(directory.glob(f"*/*/{LAST}"))]
         mark = [read_text(session), *done]
-        seen = json.loads(read_text(file)) if file.is_file() else {}
+        seen = read_json(file) or {}
         attempts = 1 + (seen["attempts"] if seen.get("mark") == mark else 0)
         write_text(file, json.dumps({"mark": mark, "attempts": attempts}))
         if attempts > MOST_ATTEMPTS:

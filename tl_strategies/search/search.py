@@ -10,19 +10,20 @@ import grpc
 import keras_tuner
 from keras_tuner.engine.hyperparameters import Choice
 
-from tl_strategies.data.cache import locked, write_text
+from tl_strategies.directories import claimed
 from tl_strategies.environment import undisturbed
 from tl_strategies.errors import UsageError
+from tl_strategies.files import write_text
 from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
 from tl_strategies.search.probe import leave_out
-from tl_strategies.search.record import RECORD, config_text, describe, join
+from tl_strategies.search.record import NAMES, RECORD, config_text, describe, join
 from tl_strategies.search.report import Report, best_training
 from tl_strategies.search.results import Point, choose
 from tl_strategies.search.runner import SESSION, Runner
 from tl_strategies.search.settings import ADDRESS, TRIAL_SETTINGS, SearchSettings, chief_address
 from tl_strategies.search.space import make_space, trial_settings
 from tl_strategies.search.summary import draw, summarise
-from tl_strategies.search.trial import Bench, adopt, fails, point_job
+from tl_strategies.search.trial import Bench, fails, point_job
 from tl_strategies.search.workers import (
     LOOPBACK,
     Chief,
@@ -116,14 +117,8 @@ def run_search(settings: SearchSettings, job: Job) -> Found:
     Raises:
         UsageError: something must change before trials can be run, or all have failed.
     """
-    directory = job.directory
-    try:
-        with locked(directory / ".lock", wait=False):
-            return _search(settings, job)
-    except BlockingIOError as error:
-        raise UsageError(
-            f"--run_dir must be free. Received: {directory}, where a search is running."
-        ) from error
+    with claimed(job.directory, RECORD, NAMES):
+        return _search(settings, job)
 
 
 def _search(settings: SearchSettings, job: Job) -> Found:
@@ -143,8 +138,10 @@ def _search(settings: SearchSettings, job: Job) -> Found:
 
     goes_on = settings.tuner == "hyperband"
     metric = job.task.metric
-    report = Report(directory, oracle, base.epochs, oracle.max_trials, goes_on, pick, metric)
-    oracle.open(directory / "oracle.json", report, workers_live=settings.chief)
+    seeds = [base.seed + repeat for repeat in range(settings.repeats)]
+    counts = (base.epochs, oracle.max_trials)
+    report = Report(directory, oracle, seeds, *counts, goes_on, pick, metric)
+    oracle.open(directory / "oracle.json", report, report.has_results, settings.chief)
     report.begin()
     if oracle.unfinished or not (directory / SUMMARY).is_file():
         _run_trials(settings, bench, oracle)
@@ -225,9 +222,7 @@ def finish(found: Found, directory: pathlib.Path) -> Run:
     settings = trial_settings(found.job.settings, found.point.values, seed)
     again = {"train_on": RETRAIN} if _retrains(found.search, found.job.settings) else {}
     settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
-    if not again:
-        adopt(training, directory)
-    return run(planned(found.job, settings, directory))
+    return run(planned(found.job, settings, directory), earlier=None if again else training)
 
 
 def _run_trials(settings: SearchSettings, bench: Bench, oracle: Durable) -> None:

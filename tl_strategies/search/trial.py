@@ -3,14 +3,14 @@
 import dataclasses
 import json
 import pathlib
-import shutil
 from typing import Any
 
-from tl_strategies.data.cache import write_text, written_aside
 from tl_strategies.data.images import Images
 from tl_strategies.data.store import Store
+from tl_strategies.files import read_json, write_text
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import trial_settings
+from tl_strategies.training.checkpoint import copy_checkpoints
 from tl_strategies.training.evaluate import evaluate_features, write_scores
 from tl_strategies.training.inputs import fitted_inputs, part_inputs
 from tl_strategies.training.job import Job, planned
@@ -55,7 +55,7 @@ class Bench:
         for seed in range(self.job.settings.seed, self.job.settings.seed + search.repeats):
             place = directory / f"seed{seed}"
             if earlier:
-                adopt(self.job.directory / "trials" / earlier / f"seed{seed}", place)
+                copy_checkpoints(self.job.directory / "trials" / earlier / f"seed{seed}", place)
             settings = trial_settings(self.job.settings, values, seed)
             results.append(self.train(settings, place, values.get("tuner/epochs")))
         return results
@@ -65,8 +65,9 @@ class Bench:
     ) -> dict[str, Any]:
         """Train and evaluate once; what lies in the directory already is not done again."""
         result = directory / RESULT
-        if result.is_file():
-            return json.loads(result.read_text())
+        done = read_json(result)
+        if done is not None:
+            return done
         job = planned(self.job, settings, directory)
         engine = make_engine(job, self.images, self.store)
         engine.stop_after = stop_after
@@ -88,14 +89,6 @@ class Bench:
         }
         write_text(result, json.dumps(content, indent=1) + "\n")
         return content
-
-
-def adopt(earlier: pathlib.Path, directory: pathlib.Path) -> None:
-    """Begin a training where an earlier one has ended."""
-    target = directory / "checkpoints"
-    if not target.exists() and (earlier / "checkpoints").is_dir():
-        with written_aside(target) as aside:
-            shutil.copytree(earlier / "checkpoints", aside)
 
 
 def point_job(job: Job, point: dict[str, Any]) -> Job:

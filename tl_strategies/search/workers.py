@@ -17,8 +17,8 @@ import grpc
 from keras_tuner.src import protos
 from keras_tuner.src.distribute.oracle_chief import OracleServicer
 
-from tl_strategies.data.cache import read_text, write_text
 from tl_strategies.errors import UsageError
+from tl_strategies.files import read_text, write_text
 from tl_strategies.search.oracles import Durable
 from tl_strategies.search.runner import SESSION, earlier_log, log_file
 from tl_strategies.search.settings import ADDRESS

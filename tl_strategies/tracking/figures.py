@@ -136,7 +136,7 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
 
     The file says in a text chunk `Software` that it is ours.
     """
-    from tl_strategies.data.cache import written_aside
+    from tl_strategies.files import written_aside
 
     pixels = figure_pixels(figure)
     info = PngInfo()

@@ -2,6 +2,7 @@
 
 import functools
 import pathlib
+import re
 import time
 from typing import Any
 
@@ -12,7 +13,12 @@ from tensorboard.compat.proto import event_pb2
 from tensorboard.plugins.hparams import api as hp
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
+from tl_strategies.directories import make_directory
+from tl_strategies.plans.optimizers import last_rate
 from tl_strategies.plans.plan import Plan
+
+PARTS = ("train", "validation")
+EVENTS = re.compile(r"(events\.out\.tfevents\.)(\d+)(\..+)")
 
 
 class Tracker:
@@ -40,11 +46,9 @@ class Tracker:
         TensorBoard takes the first mark that it sees for the beginning: every run needs one.
         """
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        # Files are read in the order of their names, which begin with the second they were made in.
-        names = [path.name.split(".") for path in self.directory.glob("*/events.out.tfevents.*")]
-        while names and int(time.time()) <= max(int(name[3]) for name in names):
-            time.sleep(0.05)
-        for folder in ("train", "validation"):
+        for folder in PARTS:
+            make_directory(self.directory / folder)
+            _step_back(self.directory / folder)
             writer = EventFileWriter(str(self.directory / folder))
             writer.add_event(
                 event_pb2.Event(wall_time=time.time(), step=epoch + 1, session_log=start)
@@ -70,10 +74,7 @@ class Tracker:
         plan: Plan,
     ) -> None:
         """Losses, metrics and each group's learning rate after an epoch, counted from 1."""
-        rate = optimizer._learning_rate
-        if isinstance(rate, keras.optimizers.schedules.LearningRateSchedule):
-            rate = rate(optimizer.iterations - 1)  # of the last step
-        rate = float(rate)
+        rate = last_rate(optimizer)
         with self.train.as_default(step=epoch):
             for name, value in logs.items():
                 if not name.startswith("val_"):
@@ -108,3 +109,17 @@ class Tracker:
 
     def flush(self) -> None:
         self.run.flush()
+
+
+def _step_back(folder: pathlib.Path) -> None:
+    """Rename event files that a clock ahead of ours has dated, so that new ones come after them.
+
+    TensorBoard reads files in the order of their names, which begin with the second in which they
+    were made.
+    """
+    latest = int(time.time()) - 1
+    for path in sorted(folder.iterdir(), reverse=True):
+        parts = EVENTS.fullmatch(path.name)
+        if parts and int(parts[2]) > latest:
+            path.rename(folder / f"{parts[1]}{latest:010}{parts[3]}")
+            latest -= 1

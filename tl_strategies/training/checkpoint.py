@@ -4,13 +4,15 @@ import dataclasses
 import json
 import math
 import pathlib
+import shutil
 from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.cache import written_aside
+from tl_strategies.files import written_aside
+from tl_strategies.opening import open_regular
 
-LAST = "last.npz"
+LAST, BEFORE = "last.npz", "before.npz"
 
 
 @dataclasses.dataclass
@@ -60,43 +62,74 @@ class Progress:
 
 
 class Checkpoint:
-    """The files below a run's checkpoints/ directory."""
+    """The files below a run's checkpoints/ directory: the last state, and the one before it."""
 
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
+        self._needed: pathlib.Path | None = None  # the best weights that the last state refers to
 
     def save_best(self, progress: Progress, weights: list[np.ndarray]) -> None:
         """Keep the weights of the best epoch under a name of their own."""
-        self._write(self._best(progress), {str(i): w for i, w in enumerate(weights)})
+        with written_aside(self._best(progress)) as aside:
+            _save(aside, {str(i): w for i, w in enumerate(weights)})
 
     def load_best(self, progress: Progress) -> list[np.ndarray]:
-        return self._read(self._best(progress))
+        return self._read(self._best(progress))[1]
 
     def save(self, progress: Progress, variables: list[np.ndarray]) -> None:
-        """Keep the state after an epoch; older best weights are removed only then."""
+        """Keep the state after an epoch; best weights that no state needs are removed then."""
         arrays = {str(i): v for i, v in enumerate(variables)}
         arrays["progress"] = np.array(json.dumps(dataclasses.asdict(progress)))
-        self._write(self.directory / LAST, arrays)
+        last = self.directory / LAST
+        with written_aside(last) as aside:
+            _save(aside, arrays)
+            if last.is_file():
+                last.replace(self.directory / BEFORE)
+        kept = {self._best(progress), self._needed}
+        self._needed = self._best(progress)
         for path in self.directory.glob("best-*.npz"):
-            if path != self._best(progress):
+            if path not in kept:
                 path.unlink()
 
     def load(self) -> tuple[Progress, list[np.ndarray]] | None:
-        """The state after the last whole epoch, or None before the first."""
-        path = self.directory / LAST
-        if not path.is_file():
-            return None
-        with np.load(path) as arrays:
-            progress = Progress(**json.loads(str(arrays["progress"])))
-        return progress, self._read(path)
+        """The state after the last whole epoch, or None before the first.
+
+        A damaged state, or one whose best weights are, is as none: the one before it counts.
+        """
+        for name in (LAST, BEFORE):
+            path = self.directory / name
+            if not path.is_file():
+                continue
+            try:
+                progress, variables = self._read(path)
+                self.load_best(progress)
+            except Exception as error:  # of zip and NumPy, of many kinds; all mean damage
+                print(f"a damaged checkpoint is not used: {path}: {error}", flush=True)
+                continue
+            self._needed = self._best(progress)
+            return progress, variables
+        return None
 
     def _best(self, progress: Progress) -> pathlib.Path:
         return self.directory / f"best-{progress.best['phase']}-{progress.best['epoch']}.npz"
 
-    def _write(self, path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
-        with written_aside(path) as aside, aside.open("wb") as file:
-            np.savez(file, **arrays)
+    def _read(self, path: pathlib.Path) -> tuple[Progress | None, list[np.ndarray]]:
+        """The progress, where there is one, and the variables; every byte has its checksum."""
+        with open_regular(path) as file, np.load(file) as arrays:
+            values = {name: arrays[name] for name in arrays.files}
+        text = values.pop("progress", None)
+        progress = None if text is None else Progress(**json.loads(str(text)))
+        return progress, [values[str(i)] for i in range(len(values))]
 
-    def _read(self, path: pathlib.Path) -> list[np.ndarray]:
-        with np.load(path) as arrays:
-            return [arrays[str(i)] for i in range(len(arrays.files) - ("progress" in arrays))]
+
+def _save(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+    with path.open("wb") as file:  # NumPy would add an ending to a name
+        np.savez(file, **arrays)
+
+
+def copy_checkpoints(earlier: pathlib.Path, directory: pathlib.Path) -> None:
+    """Begin a training in a directory where an earlier one has ended."""
+    target = directory / "checkpoints"
+    if not target.exists() and (earlier / "checkpoints").is_dir():
+        with written_aside(target) as aside:
+            shutil.copytree(earlier / "checkpoints", aside)

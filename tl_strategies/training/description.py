@@ -4,8 +4,8 @@ import json
 import pathlib
 from typing import Any
 
-from tl_strategies.data.cache import write_text
 from tl_strategies.errors import UsageError
+from tl_strategies.files import read_json, write_text
 
 
 def begin(file: pathlib.Path, description: dict[str, Any]) -> None:
@@ -22,7 +22,12 @@ def begin(file: pathlib.Path, description: dict[str, Any]) -> None:
 
 def check_same(file: pathlib.Path, description: dict[str, Any]) -> None:
     """Raise a UsageError that names all differences to the description in a file."""
-    before = json.loads(file.read_text())
+    before = read_json(file)
+    if before is None:
+        raise UsageError(
+            f"--run_dir must hold a {file.stem} that can be read. Received: {file}, which is "
+            "damaged. Name another directory; what is stored is found again."
+        )
     names = [name for name in before | description if before.get(name) != description.get(name)]
     if names:
         differences = "; ".join(

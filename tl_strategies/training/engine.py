@@ -1,7 +1,6 @@
 """The engine: each phase runs its frozen prefix once and trains the suffix on stored features."""
 
 import dataclasses
-import math
 import sys
 import time
 
@@ -9,20 +8,19 @@ import keras
 import numpy as np
 
 from tl_strategies.plans.model import pretrained_values, set_trainable
-from tl_strategies.plans.optimizers import carry_state, inner
+from tl_strategies.plans.optimizers import carry_state
 from tl_strategies.tracking.figures import figure_pixels, range_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.batches import batch_count
 from tl_strategies.training.checkpoint import Checkpoint, Progress
+from tl_strategies.training.epoch_end import DivergedError, EpochEnd
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
 from tl_strategies.training.linear import PENALTIES, fit_linear
 from tl_strategies.training.phase import PhaseTraining
 from tl_strategies.training.range_test import STEPS, range_test
 from tl_strategies.training.settings import Settings
-
-BETWEEN = 0.5  # seconds of training that a kill may cost, where epochs are shorter
 
 
 @dataclasses.dataclass
@@ -52,7 +50,11 @@ class Engine:
     optimizer: keras.optimizers.Optimizer | None = None
 
     def train(self) -> None:
-        """Run all phases, or what is left of them; or fit the classifier on the codes."""
+        """Run all phases, or what is left of them; or fit the classifier on the codes.
+
+        Raises:
+            DivergedError: the loss is not finite; the weights are the best ones before that.
+        """
         features, phases = self.features, self.features.plan.phases
         set_trainable(features.model, features.plan, features.units, None)
         if not phases:
@@ -69,6 +71,17 @@ class Engine:
             _assign(trained.variables, state[: len(trained.variables)])
         else:
             self._prefetch()
+        try:
+            self._run_phases(trained, anchors, state)
+        except DivergedError:
+            if progress.best:
+                _assign(trained.variables, self.checkpoint.load_best(progress))
+            raise
+        _assign(trained.variables, self.checkpoint.load_best(progress))
+
+    def _run_phases(self, trained: keras.Model, anchors: dict, state: list) -> None:
+        """Run the phases that are left; `state` is that of an interrupted one."""
+        features, progress, phases = self.features, self.progress, self.features.plan.phases
         for index in range(progress.phase, len(phases)):
             before = sum(phase.epochs for phase in phases[:index])
             if self.stop_after is not None and before >= self.stop_after:
@@ -79,7 +92,6 @@ class Engine:
             self._run_phase(
                 PhaseTraining(phases[index], features, self.settings, anchors), trained, state
             )
-        _assign(trained.variables, self.checkpoint.load_best(progress))
 
     def _prefetch(self) -> None:
         """Features of all phases that start from untrained ones, each depth from the one below."""
@@ -124,7 +136,7 @@ class Engine:
                 epochs=epochs.stop,
                 steps_per_epoch=training.steps,
                 shuffle=False,
-                callbacks=[_EpochEnd(self, trained, variables, before)],
+                callbacks=[EpochEnd(self, trained, variables, before)],
                 verbose=(1 if sys.stdout.isatty() else 2) if self.verbose else 0,
             )
 
@@ -158,64 +170,6 @@ class Engine:
         features.model.layers[-1].set_weights([kernel, bias])
         self.progress.seconds = time.perf_counter() - start
         self.tracker.write_scalar("C", penalty)
-
-
-class _EpochEnd(keras.callbacks.Callback):
-    """After each epoch: remember the best weights, write the checkpoint, tell the tracker.
-
-    Where epochs are short, not every one has a checkpoint.
-    """
-
-    def __init__(self, engine: Engine, trained: keras.Model, state: list, before: int):
-        super().__init__()
-        self.engine = engine
-        self.trained = trained
-        self.state = state
-        self.before = before
-        self.best: list[np.ndarray] | None = None  # not written yet
-        self.saved = -math.inf
-
-    def on_train_begin(self, logs=None):
-        self.started = time.perf_counter()
-
-    def on_epoch_end(self, epoch, logs=None):
-        engine, settings = self.engine, self.engine.settings
-        progress = engine.progress
-        progress.epoch = epoch + 1 - self.before
-        now = time.perf_counter()
-        progress.seconds += now - self.started
-        self.started = now
-        engine.tracker.write_epoch(
-            epoch + 1, logs, inner(self.model.optimizer), engine.features.plan
-        )
-        # Without validation images the last epoch is the best.
-        score = logs.get(f"val_{engine.features.images.listing.task.metric}", 0.0)
-        progress.scores.append(float(score))
-        if progress.note(score, logs.get("val_loss", -epoch)):
-            self.best = _values(self.trained.variables)
-        if settings.plateau and progress.stale and progress.stale % settings.plateau == 0:
-            rate = inner(self.model.optimizer).learning_rate
-            rate.assign(rate / 10)
-        self.written = now - self.saved > BETWEEN
-        if self.written:
-            self._write()
-        self.model.stop_training = progress.stalled(settings.patience)
-
-    def on_train_end(self, logs=None):
-        if not self.written:
-            self._write()
-
-    def _write(self) -> None:
-        checkpoint, progress = self.engine.checkpoint, self.engine.progress
-        if self.best is not None:
-            checkpoint.save_best(progress, self.best)
-            self.best = None
-        checkpoint.save(progress, _values(self.state))
-        self.saved = time.perf_counter()
-
-
-def _values(variables: list) -> list[np.ndarray]:
-    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
 
 
 def _assign(variables: list, values: list[np.ndarray]) -> None:

@@ -11,9 +11,9 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
-from tl_strategies.data.cache import write_text
 from tl_strategies.data.images import Images
 from tl_strategies.data.task import Task
+from tl_strategies.files import write_text
 from tl_strategies.output import cell, shown
 from tl_strategies.tracking.figures import (
     confusion_figure,

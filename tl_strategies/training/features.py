@@ -107,7 +107,7 @@ class Features:
         def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
             bar = progress_bar(len(positions), f"features at depth {depth}")
             array, rows, onward = source, positions, forward
-            nearest = self._nearest(depth, keys[positions])
+            nearest = self._nearest(depth, keys[positions], source, positions)
             if nearest is not None:
                 array, onward = nearest
                 rows = np.arange(len(positions))
@@ -141,7 +141,9 @@ class Features:
             **computed_with(),
         }
 
-    def _nearest(self, depth: int, keys: np.ndarray) -> tuple[LazyRows, Forward] | None:
+    def _nearest(
+        self, depth: int, keys: np.ndarray, source: LazyRows, rows: np.ndarray
+    ) -> tuple[LazyRows, Forward] | None:
         """The deepest stored features of these images below a depth, and the way from there."""
         depths = {
             table.get("depth")
@@ -151,7 +153,13 @@ class Features:
         for shallower in sorted(depths & set(range(1, depth)), reverse=True):
             middle = self._tensor(shallower)
             what = self._what(keras.Model(self.model.inputs[0], middle))
-            found = self.store.peek(what, keys, tuple(middle.shape[1:]), "float32")
+
+            def compute(positions: np.ndarray, end=shallower) -> Iterator[tuple[int, np.ndarray]]:
+                for first, values in run_batches(self.forward(0, end), source, rows[positions]):
+                    yield from zip(positions[first : first + BATCH], values, strict=False)
+
+            shape = tuple(middle.shape[1:])
+            found = self.store.peek(what, keys, shape, "float32", compute)
             if found is not None:
                 return found, self.forward(shallower, depth)
         return None

@@ -4,8 +4,9 @@ import dataclasses
 import json
 import statistics
 
-from tl_strategies.data.cache import write_text
+from tl_strategies.files import write_text
 from tl_strategies.training.job import Job
+from tl_strategies.training.place import held
 from tl_strategies.training.run import Run, run
 
 PARTS = ("test", "validation")
@@ -18,6 +19,11 @@ def run_folds(job: Job) -> Run:
         A run whose metrics are the means of theirs, with their standard deviations in `spread`. It
         has no model of its own: those are in fold1/, fold2/ and so on.
     """
+    with held(job.directory, job.settings.resume):
+        return _run_folds(job)
+
+
+def _run_folds(job: Job) -> Run:
     folds = []
     for fold in range(1, job.settings.folds + 1):
         directory = job.directory / f"fold{fold}"

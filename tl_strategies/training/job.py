@@ -1,12 +1,10 @@
 """A job: what a run will do, checked as far as it can be without decoding an image."""
 
-import contextlib
 import dataclasses
-import datetime
-import itertools
 import pathlib
 from typing import TYPE_CHECKING
 
+from tl_strategies.backbones.names import check_backbone
 from tl_strategies.backbones.units import Unit, find_units
 from tl_strategies.data.cache import cache_directory, check_directory, check_writable
 from tl_strategies.data.listing import Listing
@@ -17,6 +15,7 @@ from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Plan
 from tl_strategies.strategies import Strategy, load_plugin
 from tl_strategies.strategies.create import create_strategy
+from tl_strategies.training.place import make_new, run_directory
 from tl_strategies.training.settings import Settings
 
 if TYPE_CHECKING:
@@ -80,14 +79,16 @@ def check(
     for plugin in settings.plugin:
         load_plugin(plugin)
     strategy = strategy or create_strategy(settings.strategy, settings.n, settings.option)
+    check_backbone(*_backbone_of(settings), settings.n)
     try:
-        directory = check_writable("run_dir", _run_directory(settings))
+        directory = check_writable("run_dir", run_directory(settings))
         check_directory("cache_dir", cache_directory(settings.cache_dir))
         if listing is None:
             listing = list_of(settings)
     except (OSError, RuntimeError) as error:  # RuntimeError: ~nobody has no home
         raise UsageError(f"Paths must be ones that you can read. Received: {error}.") from error
     task_of(settings, listing)
+    listing.check_counts(settings.classes)
     if settings.class_weight != "none" and listing.task.multilabel:
         raise UsageError(
             "--class_weight must be none where images have several labels. Received: "
@@ -132,9 +133,7 @@ def prepare(checked: Checked) -> Job:
         )
     settings = checked.settings
     keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
-    backbone = load_backbone(
-        settings.backbone, settings.weights, settings.image_size, settings.keep_top
-    )
+    backbone = load_backbone(*_backbone_of(settings))
     units = find_units(backbone)
     if checked.strategy is None:
         return Job(settings, checked.directory, checked.listing, backbone, units, None)
@@ -146,6 +145,13 @@ def prepare(checked: Checked) -> Job:
             f"{settings.train_on or 'vtab1k'}. Give --train_on train."
         )
     return Job(settings, checked.directory, checked.listing, backbone, units, plan)
+
+
+def _backbone_of(settings: Settings) -> tuple:
+    """What `load_backbone` takes."""
+    return tuple(
+        getattr(settings, name) for name in ("backbone", "weights", "image_size", "keep_top", "top")
+    )
 
 
 def planned(job: Job, settings: Settings, directory: pathlib.Path) -> Job:
@@ -164,30 +170,4 @@ def claim(job: Job) -> Job:
     """The job with a directory that no other run has, made now; one that was named is taken."""
     if job.settings.run_dir is not None:
         return job
-    for number in itertools.count(1):
-        name = job.directory.name if number == 1 else f"{job.directory.name}-{number}"
-        directory = job.directory.with_name(name)
-        with contextlib.suppress(FileExistsError):
-            directory.mkdir(parents=True)
-            return dataclasses.replace(job, directory=directory)
-    raise AssertionError("unreachable")
-
-
-def _run_directory(settings: Settings) -> pathlib.Path:
-    """The run's directory, checked to be free, or to be resumed.
-
-    Raises:
-        UsageError: it holds a run already.
-    """
-    if settings.run_dir is None:
-        now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
-        depth = "" if settings.n is None else f"-n{settings.n}"
-        return pathlib.Path("runs") / f"{now}-{settings.strategy.replace(':', '.')}{depth}"
-    directory = pathlib.Path(settings.run_dir).expanduser()
-    begun = any((directory / part / "plan.json").is_file() for part in ("", "fold1"))
-    if begun and not settings.resume:
-        raise UsageError(
-            f"--run_dir must not hold a run yet. Received: {directory}. Go on with it by --resume, "
-            "or name another directory."
-        )
-    return directory
+    return dataclasses.replace(job, directory=make_new(job.directory))

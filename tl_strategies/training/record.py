@@ -2,20 +2,22 @@
 
 import re
 
-from tl_strategies.data.cache import read_text, remove_leftovers, write_text
+from tl_strategies.data.faults import printable
 from tl_strategies.data.images import Images
 from tl_strategies.data.parts import split_csv
 from tl_strategies.errors import UsageError
+from tl_strategies.files import read_text, remove_leftovers, write_text
 from tl_strategies.training.job import Job
+from tl_strategies.training.place import RECORD
 from tl_strategies.training.settings import to_toml
 
 
 def planned_files(job: Job) -> dict[str, str]:
-    """The files that are known before an image is decoded; plan.json marks a run."""
+    """The files that are known before an image is decoded."""
     return {
         "config.toml": to_toml(job.settings.to_config()),
         "labels.txt": "".join(f"{name}\n" for name in job.task.names),
-        "plan.json": job.plan.to_json(),
+        RECORD: job.plan.to_json(),
     }
 
 
@@ -56,8 +58,8 @@ def write_beginning(job: Job, images: Images) -> None:
         write_text(directory / name, text)
     if images.listing.left_out:
         count = len(images.listing.left_out)
-        report = "".join(f"{path}\t{reason}\n" for path, reason in images.listing.left_out)
+        report = "".join(
+            f"{printable(path)}\t{printable(reason)}\n" for path, reason in images.listing.left_out
+        )
         write_text(directory / "left_out.tsv", report)
-        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}:")
-        for path, reason in images.listing.left_out[:5]:
-            print(f"  {path}: {reason}")
+        print(f"{count} files left out, listed in {directory / 'left_out.tsv'}")

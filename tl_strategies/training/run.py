@@ -8,24 +8,32 @@ from typing import Any
 
 import keras
 
-from tl_strategies.data.cache import store_directory, write_text, written_aside
+from tl_strategies.data.cache import store_directory
 from tl_strategies.data.images import Images, load_images
-from tl_strategies.data.report import data_text, describe_data
+from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.data.store import Store
+from tl_strategies.environment import plain_keras
+from tl_strategies.errors import UsageError
+from tl_strategies.files import read_json, write_text, written_aside
 from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
-from tl_strategies.training.checkpoint import Checkpoint
+from tl_strategies.training.checkpoint import Checkpoint, copy_checkpoints
 from tl_strategies.training.engine import Engine
+from tl_strategies.training.epoch_end import DivergedError
 from tl_strategies.training.evaluate import evaluate_saved
 from tl_strategies.training.features import Features
 from tl_strategies.training.input_range import input_range, range_text
 from tl_strategies.training.job import Job
 from tl_strategies.training.memory import keep_freed_memory
+from tl_strategies.training.place import RECORD, held
 from tl_strategies.training.record import check_same, planned_files, write_beginning
 from tl_strategies.training.settings import Settings
 from tl_strategies.training.statistics import adapt_statistics
+
+MODEL = "model.keras"
+RESULTS = (RECORD, MODEL, "predictions.csv")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,33 +51,54 @@ class Run:
     plan: Plan
 
     @property
+    @plain_keras()
     def model(self) -> keras.Model:
         """The saved model: float RGB images in [0, 255] to probabilities."""
-        return keras.models.load_model(self.directory / "model.keras")
+        return keras.models.load_model(self.directory / MODEL)
 
 
-def run(job: Job) -> Run:
+def run(job: Job, earlier: pathlib.Path | None = None) -> Run:
     """Do a whole run, or what is left of it.
 
+    Args:
+        job: what to do.
+        earlier: directory of a training that the run begins where it has ended.
+
     Raises:
-        UsageError: a class has too few readable images, or what is resumed was another run.
+        UsageError: a class has too few readable images, what is resumed was another run, or another
+            process is at work in the same directory.
     """
+    with held(job.directory, job.settings.resume):
+        if earlier is not None:
+            copy_checkpoints(earlier, job.directory)
+        return _run(job)
+
+
+def _run(job: Job) -> Run:
     start = time.perf_counter()
     settings, directory = job.settings, job.directory
-    if settings.resume and (directory / "metrics.json").is_file():
+    finished = _finished(directory) if settings.resume else None
+    if finished is not None:
         check_same(job, planned_files(job))
-        return _finished(directory)
+        return Run(directory, finished, job.plan)
     images, store = open_data(job)
     write_beginning(job, images)
     report = describe_data(images) | {"input": input_range(job.backbone, images)}
-    write_text(directory / "data.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+    write_text(directory / "data.json", report_json(report) + "\n")
     print(f"{data_text(report)}\n{range_text(report['input'])}", flush=True)
     engine = make_engine(job, images, store)
-    engine.train()
     features, model = engine.features, engine.features.model
+    try:
+        engine.train()
+    except DivergedError as error:
+        if not engine.progress.best:
+            raise
+        _save(model, directory)
+        raise UsageError(
+            f"{error} The best weights before that are in {directory / MODEL}."
+        ) from error
     trainable = _trainable(model, job)
-    with written_aside(directory / "model.keras") as aside:
-        plain_model(model).save(aside)
+    _save(model, directory)
     evaluation = evaluate_saved(directory, images, engine.tracker)
     metrics = {
         "strategy": job.plan.strategy,
@@ -93,6 +122,11 @@ def run(job: Job) -> Run:
     }
     write_text(directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return Run(directory, metrics, job.plan)
+
+
+def _save(model: keras.Model, directory: pathlib.Path) -> None:
+    with written_aside(directory / MODEL) as aside:
+        plain_model(model).save(aside)
 
 
 def open_data(job: Job) -> tuple[Images, Store]:
@@ -154,6 +188,8 @@ def _trainable(model: keras.Model, job: Job) -> int:
     return sum(weight.shape.num_elements() for weight in weights.values())
 
 
-def _finished(directory: pathlib.Path) -> Run:
-    metrics = json.loads((directory / "metrics.json").read_text())
-    return Run(directory, metrics, Plan.from_json((directory / "plan.json").read_text()))
+def _finished(directory: pathlib.Path) -> dict[str, Any] | None:
+    """The metrics of the run in a directory, if it has ended and all its results are there."""
+    if not all((directory / name).is_file() for name in RESULTS):
+        return None
+    return read_json(directory / "metrics.json")

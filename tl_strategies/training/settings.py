@@ -11,6 +11,8 @@ from tl_strategies.errors import UsageError
 from tl_strategies.plans.choices import BN_POLICIES, PRECISIONS, SCHEDULES, check_optimizer
 from tl_strategies.training.schema import check_values, require, setting
 
+LARGEST = 4096  # side of an image, in pixels
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -27,12 +29,17 @@ class Settings:
         "to search for it",
     )
     option: tuple[str, ...] = setting((), "NAME=VALUE for the strategy; may be repeated")
-    plugin: tuple[str, ...] = setting((), "Python file with strategies; may be repeated")
+    plugin: tuple[str, ...] = setting(
+        (), "Python file with strategies or Keras layers; may be repeated"
+    )
     backbone: str = setting(
         "efficientnet_lite0", "a name from tl-inspect, hub:PRESET, or a .keras file"
     )
     weights: str = setting("imagenet", "imagenet, none (fresh), or a file")
     keep_top: bool = setting(False, "keep the classifier on top of a .keras file's network")
+    top: str | None = setting(
+        None, "the layer of a .keras file's network whose output are the features"
+    )
     dataset: str = setting(
         "clipart", "clipart (bundled), folder:PATH, tfds:NAME, csv:FILE or npz:FILE"
     )
@@ -140,6 +147,8 @@ class Settings:
         for name in (*counts, "plateau", "patience", "fold"):
             value = getattr(self, name)
             require(name, value is None or value >= 1, "at least 1", value)
+        small = (self.image_size or 1) <= LARGEST
+        require("image_size", small, f"at most {LARGEST}", self.image_size)
         require("folds", self.folds is None or self.folds >= 3, "at least 3", self.folds)
         require(
             "fold",

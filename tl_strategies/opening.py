@@ -1,0 +1,50 @@
+"""Opening files that anybody may have put there: links, named pipes, locks of other processes."""
+
+import contextlib
+import errno
+import fcntl
+import os
+import pathlib
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+
+def open_regular(path: pathlib.Path, follow: bool = True) -> BinaryIO:
+    """Open a file to read it; a named pipe does not wait for its writer.
+
+    Raises:
+        OSError: it cannot be opened, or is no regular file, or a link that is not to be followed.
+    """
+    flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
+    file = os.fdopen(os.open(path, flags), "rb")
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "it must be a regular file", str(path))
+    return file
+
+
+@contextlib.contextmanager
+def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock that a file stands for; a process that dies lets it go.
+
+    The file may have been put there by anyone: it is neither followed nor cut.
+
+    Raises:
+        BlockingIOError: another process holds it and `wait` is False.
+        OSError: there can be no lock here.
+    """
+    flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    while True:
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            held = os.fstat(descriptor)
+            if not stat.S_ISREG(held.st_mode):
+                raise OSError(errno.EINVAL, "a lock must be a regular file", str(path))
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(held, path.lstat()):  # not deleted in the meantime
+                    yield
+                    return
+        finally:
+            os.close(descriptor)
