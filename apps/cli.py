@@ -69,7 +69,8 @@ def run_command(
 
 
 def _shown_lines(error: Exception) -> str:
-    return "\n".join(map(shown, str(error).split("\n")))
+    """A message; lists in it are indented, and nothing else goes on a line of its own."""
+    return "\n  ".join(map(shown, str(error).split("\n  ")))
 
 
 def announce(job: "Job") -> None:

@@ -36,6 +36,6 @@ def refuse_leaks(listing: Listing, groups: np.ndarray, parts: np.ndarray) -> Non
         f"Parts must not share images or groups: the test part would not tell what is new. "
         f"Received: {len(pairs)} of {listing.source} that do, such as\n  "
         + "\n  ".join(lines)
-        + "\n"
+        + "\n  "
         "Take them out of one part, or allow it with --allow_leaks."
     )
