@@ -15,9 +15,11 @@ from tests.forked import Command, prepare
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread():
-    """Test processes side by side would only wait for each other's; commands have all threads."""
+def pytest_configure():
+    """Test processes side by side would only wait for each other's; commands have all threads.
+
+    It comes before test files are read, some of which make tensors.
+    """
     if "PYTEST_XDIST_WORKER" in os.environ:
         import tensorflow as tf
 

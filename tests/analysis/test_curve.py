@@ -86,7 +86,8 @@ def test_a_base_without_its_files_is_trained_again(open_study, lost):
 def test_a_study_whose_networks_learn_nothing_says_so(settings):
     idle = Settings(**{**settings.__dict__, "learning_rate": 1e-9})
     curve = CurveSettings(n="7", treatments="base,AnB", splits=2)
-    summary = curves.run_curve(curve, curves.open_job(idle, curve), quiet)
+    job = curves.open_job(check_study(idle, curve), curve)
+    summary = curves.run_curve(curve, job, quiet)
     assert {found["verdict"] for found in summary["findings"]} == {"unclear: base at chance"}
 
 

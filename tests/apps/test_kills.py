@@ -10,6 +10,7 @@ import pytest
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from tests.conftest import draw
+from tl_strategies.directories import MARK
 from tl_strategies.testing import tiny_backbone
 
 KILLS = {1: 20, 2: 10}  # by the number of runs side by side
@@ -77,7 +78,7 @@ def test_kills(arguments, start, tmp_path, count):
         assert [metrics[part] for part in PARTS] == [expected[part] for part in PARTS]
         killed = keras.models.load_model(run / "model.keras").get_weights()
         assert all(np.array_equal(*pair) for pair in zip(weights, killed, strict=True))
-        assert not [path for path in run.rglob(".*") if path.is_file()]
+        assert {path.name for path in run.rglob(".*")} == {MARK}
         events = EventAccumulator(str(run / "train")).Reload()
         steps = [event.step for event in events.Tensors("epoch/loss")]
         assert steps == list(range(1, EPOCHS + 1))
