@@ -1,6 +1,8 @@
 """Networks that are trained many times: of cells of one shape only the weights differ."""
 
+import collections
 import dataclasses
+import gc
 from collections.abc import Mapping
 
 import keras
@@ -13,13 +15,20 @@ from tl_strategies.data.store import Store
 from tl_strategies.plans.model import head_layers, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.training.features import Features
+from tl_strategies.training.gradients import release_gradients
 from tl_strategies.training.job import Job
+from tl_strategies.training.memory import allocated
 from tl_strategies.training.run import make_features
 from tl_strategies.training.statistics import adapt_statistics
+
+ROOM = 0.4e9  # bytes beyond which those that were used longest ago make room for a new one
 
 
 class Networks:
     """Models by their shape, so that building and tracing are paid for once in a process.
+
+    Where they take too much memory, those used longest ago are forgotten, and made again when they
+    are needed.
 
     Args:
         store: of features.
@@ -27,7 +36,8 @@ class Networks:
 
     def __init__(self, store: Store):
         self.store = store
-        self.made: dict[tuple, Features] = {}
+        self.made: collections.OrderedDict[tuple, Features] = collections.OrderedDict()
+        self.before = allocated() or 0.0
 
     def prepare(self, job: Job, images: Images, weights: Mapping[str, np.ndarray]) -> Features:
         """A model with the weights that a cell starts from, and its features.
@@ -40,10 +50,10 @@ class Networks:
         plan = job.plan
         shape = _shape(plan, job.backbone)
         if shape not in self.made:
-            labels = plan.head.labels  # halves of other sizes are over, or come again later
-            self.made = {of: made for of, made in self.made.items() if of[0] == labels}
+            self._make_room()
             self.made[shape] = make_features(job, images, self.store)
             self.made[shape].optimizers = {}
+        self.made.move_to_end(shape)
         features = self.made[shape]
         features.plan, features.images = plan, images
         features.seconds, features.entries = 0.0, {}
@@ -52,6 +62,12 @@ class Networks:
         start_weights(features.model, plan, job, weights)
         adapt_statistics(features.model, plan, job.units, images, self.store, job.settings.seed)
         return features
+
+    def _make_room(self) -> None:
+        while self.made and (allocated() or 0.0) - self.before > ROOM:
+            self.made.popitem(last=False)
+            release_gradients()
+            gc.collect()
 
 
 def start_weights(
