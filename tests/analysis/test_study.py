@@ -11,7 +11,7 @@ import pytest
 from tl_strategies.analysis import network
 from tl_strategies.analysis.cells import TREATMENTS, Cell
 from tl_strategies.analysis.curve import cells_of, halves_of, open_job
-from tl_strategies.analysis.network import ROOM, Networks, values_of
+from tl_strategies.analysis.network import Networks, network_bytes, values_of
 from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.analysis.study import Study, cell_directory
 from tl_strategies.backbones.surgery import unit_layers
@@ -124,10 +124,7 @@ def test_networks_make_room_for_others(study, monkeypatch):
     shapes = list(study.networks.made)
     assert len(shapes) == 3
     study.networks = Networks(study.networks.store)
-    study.networks.before = 0.0
-    # Asked for when the second is made, and when the third is, until one of two is forgotten.
-    allocated = iter([0.5 * ROOM, 1.5 * ROOM, 0.5 * ROOM])
-    monkeypatch.setattr(network, "allocated", lambda: next(allocated))
+    monkeypatch.setattr(network, "ROOM", 2.5 * network_bytes(study.job.backbone))
     models = []
     for cell, result in zip(cells, results, strict=True):
         (cell_directory(study.job.directory, cell) / "result.json").unlink()

@@ -17,17 +17,17 @@ from tl_strategies.plans.plan import Plan
 from tl_strategies.training.features import Features
 from tl_strategies.training.gradients import release_gradients
 from tl_strategies.training.job import Job
-from tl_strategies.training.memory import allocated
 from tl_strategies.training.run import make_features
 from tl_strategies.training.statistics import adapt_statistics
 
-ROOM = 0.4e9  # bytes beyond which those that were used longest ago make room for a new one
+ROOM = 500e6  # bytes that networks may take, as `network_bytes` estimates them
+LAYER, PARAMETER = 1e6, 16  # bytes that each takes: of graphs; of its weight, state and copies
 
 
 class Networks:
     """Models by their shape, so that building and tracing are paid for once in a process.
 
-    Where they take too much memory, those used longest ago are forgotten, and made again when they
+    Of large ones not all are kept: those used longest ago are forgotten, and made again when they
     are needed.
 
     Args:
@@ -37,7 +37,6 @@ class Networks:
     def __init__(self, store: Store):
         self.store = store
         self.made: collections.OrderedDict[tuple, Features] = collections.OrderedDict()
-        self.before = allocated() or 0.0
 
     def prepare(self, job: Job, images: Images, weights: Mapping[str, np.ndarray]) -> Features:
         """A model with the weights that a cell starts from, and its features.
@@ -50,7 +49,7 @@ class Networks:
         plan = job.plan
         shape = _shape(plan, job.backbone)
         if shape not in self.made:
-            self._make_room()
+            self._make_room(network_bytes(job.backbone))
             self.made[shape] = make_features(job, images, self.store)
             self.made[shape].optimizers = {}
         self.made.move_to_end(shape)
@@ -63,11 +62,19 @@ class Networks:
         adapt_statistics(features.model, plan, job.units, images, self.store, job.settings.seed)
         return features
 
-    def _make_room(self) -> None:
-        while self.made and (allocated() or 0.0) - self.before > ROOM:
+    def _make_room(self, each: float) -> None:
+        """Forget networks, each of so many bytes, until one more has room."""
+        if len(self.made) < max(1, ROOM // each):
+            return
+        while len(self.made) >= max(1, ROOM // each):
             self.made.popitem(last=False)
-            release_gradients()
-            gc.collect()
+        release_gradients()
+        gc.collect()
+
+
+def network_bytes(backbone: keras.Model) -> float:
+    """About how much memory a network above a backbone takes when it has been trained."""
+    return LAYER * len(backbone.layers) + PARAMETER * backbone.count_params()
 
 
 def start_weights(

@@ -51,13 +51,15 @@ def resident() -> float:
 
 
 def allocated() -> float | None:
-    """Bytes of the heap that are in use, or seem to be; None where the system does not say."""
+    """Bytes of the heap that are in use, by garbage too; None where the system does not say.
+
+    Blocks that were mapped before `keep_freed_memory` forbade it are not counted.
+    """
     glibc = _glibc()
     if not hasattr(glibc, "mallinfo2"):  # since 2.33
         return None
     glibc.mallinfo2.restype = _Heap
-    heap = glibc.mallinfo2()
-    return float(heap.uordblks + heap.hblkhd)
+    return float(glibc.mallinfo2().uordblks)
 
 
 def let_go() -> None:
