@@ -2,15 +2,17 @@
 
 import dataclasses
 import json
+import weakref
 
 import keras
 import numpy as np
 import pytest
 
+from tl_strategies.analysis import network
 from tl_strategies.analysis.cells import TREATMENTS, Cell
 from tl_strategies.analysis.checks import check_study
 from tl_strategies.analysis.curve import cells_of, halves_of, open_job
-from tl_strategies.analysis.network import Networks, values_of
+from tl_strategies.analysis.network import Networks, network_bytes, values_of
 from tl_strategies.analysis.settings import CurveSettings
 from tl_strategies.analysis.study import Study, cell_directory
 from tl_strategies.backbones.surgery import unit_layers
@@ -113,6 +115,24 @@ def test_a_network_that_is_used_again_changes_nothing(study):
         alone = study.run(cell)
         names = ("validation_accuracy", "test_accuracy", "test_loss")
         assert [alone[name] for name in names] == [result[name] for name in names]
+
+
+def test_networks_make_room_for_others(study, monkeypatch):
+    """Those used longest ago are made again when they are needed, and give the same."""
+    treatments = [("base", 0), ("BnB", 3), ("BnB", 7)]
+    cells = [Cell("random0", "AB", treatment, n, 0) for treatment, n in treatments]
+    results = [study.run(cell) for cell in cells]
+    shapes = list(study.networks.made)
+    assert len(shapes) == 3
+    study.networks = Networks(study.networks.store)
+    monkeypatch.setattr(network, "ROOM", 2.5 * network_bytes(study.job.backbone))
+    models = []
+    for cell, result in zip(cells, results, strict=True):
+        (cell_directory(study.job.directory, cell) / "result.json").unlink()
+        assert study.run(cell)["test_loss"] == result["test_loss"]
+        models.append(weakref.ref(next(reversed(study.networks.made.values())).model))
+    assert list(study.networks.made) == shapes[1:]
+    assert [model() is None for model in models] == [True, False, False]
 
 
 def test_all_cells_see_as_many_views(settings):

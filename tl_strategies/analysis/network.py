@@ -1,6 +1,8 @@
 """Networks that are trained many times: of cells of one shape only the weights differ."""
 
+import collections
 import dataclasses
+import gc
 from collections.abc import Mapping
 
 import keras
@@ -13,13 +15,20 @@ from tl_strategies.data.store import Store
 from tl_strategies.plans.model import head_layers, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.training.features import Features
+from tl_strategies.training.gradients import release_gradients
 from tl_strategies.training.job import Job
 from tl_strategies.training.run import make_features
 from tl_strategies.training.statistics import adapt_statistics
 
+ROOM = 500e6  # bytes that networks may take, as `network_bytes` estimates them
+LAYER, PARAMETER = 1e6, 16  # bytes that each takes: of graphs; of its weight, state and copies
+
 
 class Networks:
     """Models by their shape, so that building and tracing are paid for once in a process.
+
+    Of large ones not all are kept: those used longest ago are forgotten, and made again when they
+    are needed.
 
     Args:
         store: of features.
@@ -27,7 +36,7 @@ class Networks:
 
     def __init__(self, store: Store):
         self.store = store
-        self.made: dict[tuple, Features] = {}
+        self.made: collections.OrderedDict[tuple, Features] = collections.OrderedDict()
 
     def prepare(self, job: Job, images: Images, weights: Mapping[str, np.ndarray]) -> Features:
         """A model with the weights that a cell starts from, and its features.
@@ -40,10 +49,10 @@ class Networks:
         plan = job.plan
         shape = _shape(plan, job.backbone)
         if shape not in self.made:
-            labels = plan.head.labels  # halves of other sizes are over, or come again later
-            self.made = {of: made for of, made in self.made.items() if of[0] == labels}
+            self._make_room(network_bytes(job.backbone))
             self.made[shape] = make_features(job, images, self.store)
             self.made[shape].optimizers = {}
+        self.made.move_to_end(shape)
         features = self.made[shape]
         features.plan, features.images = plan, images
         features.seconds, features.entries = 0.0, {}
@@ -52,6 +61,20 @@ class Networks:
         start_weights(features.model, plan, job, weights)
         adapt_statistics(features.model, plan, job.units, images, self.store, job.settings.seed)
         return features
+
+    def _make_room(self, each: float) -> None:
+        """Forget networks, each of so many bytes, until one more has room."""
+        if len(self.made) < max(1, ROOM // each):
+            return
+        while len(self.made) >= max(1, ROOM // each):
+            self.made.popitem(last=False)
+        release_gradients()
+        gc.collect()
+
+
+def network_bytes(backbone: keras.Model) -> float:
+    """About how much memory a network above a backbone takes when it has been trained."""
+    return LAYER * len(backbone.layers) + PARAMETER * backbone.count_params()
 
 
 def start_weights(

@@ -1,6 +1,9 @@
 """Batches for `fit`: the order of images is a pure function of seed and epoch."""
 
-from collections.abc import Iterator
+import functools
+import itertools
+import weakref
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
@@ -9,6 +12,10 @@ from tl_strategies.data.rows import LazyRows
 from tl_strategies.training.inputs import Inputs
 
 Array = np.ndarray | LazyRows
+Batch = Callable[[int], tuple[np.ndarray, ...]]  # rows, targets and weights of a step
+
+_makers: dict[int, Batch] = {}  # by the numbers of the data sets that are in use
+_numbers = itertools.count()
 
 
 def training_batches(
@@ -32,23 +39,30 @@ def training_batches(
         epochs: numbers of the epochs, which fix their order and their view.
     """
 
-    def generate() -> Iterator:
-        for epoch in epochs:
-            order = np.random.default_rng([seed, epoch]).permutation(inputs.images)
-            view = epoch % inputs.views * inputs.images
-            yield from _gather(array, view, order, targets, weights, batch_size)
+    each = batch_count(inputs.images, batch_size)
 
-    steps = len(epochs) * batch_count(inputs.images, batch_size)
-    return _dataset(generate, array, targets, steps)
+    @functools.lru_cache(1)
+    def order(epoch: int) -> np.ndarray:
+        return np.random.default_rng([seed, epoch]).permutation(inputs.images)
+
+    def batch(step: int) -> tuple[np.ndarray, ...]:
+        epoch, first = epochs[step // each], step % each * batch_size
+        chosen = order(epoch)[first : first + batch_size]
+        rows = array[epoch % inputs.views * inputs.images + chosen]
+        return rows.astype("float32", copy=False), targets[chosen], weights[chosen]
+
+    return _dataset(batch, len(epochs) * each, array, targets)
 
 
 def evaluation_batches(array: Array, targets: np.ndarray, batch_size: int) -> tf.data.Dataset:
     """Batches of one pass over all rows, in their order."""
-    order, weights = np.arange(len(targets)), np.ones(len(targets), "float32")
-    steps = batch_count(len(targets), batch_size)
-    return _dataset(
-        lambda: _gather(array, 0, order, targets, weights, batch_size), array, targets, steps
-    )
+    weights = np.ones(len(targets), "float32")
+
+    def batch(step: int) -> tuple[np.ndarray, ...]:
+        chosen = np.arange(step * batch_size, min((step + 1) * batch_size, len(targets)))
+        return array[chosen].astype("float32", copy=False), targets[chosen], weights[chosen]
+
+    return _dataset(batch, batch_count(len(targets), batch_size), array, targets)
 
 
 def batch_count(rows: int, batch_size: int) -> int:
@@ -71,22 +85,33 @@ def class_weights(labels: np.ndarray, policy: str) -> np.ndarray:
     return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype("float32")
 
 
-def _gather(array, view, order, targets, weights, batch_size) -> Iterator:
-    for start in range(0, len(order), batch_size):
-        chosen = order[start : start + batch_size]
-        rows = array[view + chosen].astype("float32", copy=False)
-        yield rows, targets[chosen], weights[chosen]
-
-
-def _dataset(generate, array: Array, targets: np.ndarray, steps: int) -> tf.data.Dataset:
-    signature = (
-        tf.TensorSpec((None, *array.shape[1:]), "float32"),
-        tf.TensorSpec((None, targets.shape[1]), "float32"),
-        tf.TensorSpec((None,), "float32"),
-    )
-    dataset = tf.data.Dataset.from_generator(generate, output_signature=signature)
+def _dataset(batch: Batch, steps: int, array: Array, targets: np.ndarray) -> tf.data.Dataset:
+    """Batches of so many steps; what makes them is let go with the data set."""
+    number = next(_numbers)
+    _makers[number] = batch
+    call = _caller((None, *array.shape[1:]), (None, targets.shape[1]))
+    dataset = tf.data.Dataset.range(steps).map(lambda step: call(number, step))
+    weakref.finalize(dataset, _makers.pop, number)
     options = tf.data.Options()
     # Its thread sleeps twice as long each time, and the end of an epoch waits for it.
     options.autotune.enabled = False
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(steps))
     return dataset.prefetch(2).with_options(options)
+
+
+@functools.cache
+def _caller(rows: tuple, targets: tuple) -> tf.types.experimental.GenericFunction:
+    """A function from a data set's number and a step to a batch of these shapes.
+
+    TensorFlow never forgets a Python function that a graph calls, nor what that holds, which would
+    be the features of each data set: all of a shape share one function.
+    """
+
+    def make(number: np.int64, step: np.int64) -> tuple[np.ndarray, ...]:
+        return _makers[number](step)
+
+    @tf.function(input_signature=[tf.TensorSpec((), "int64")] * 2)
+    def call(number, step):
+        batch = tf.numpy_function(make, [number, step], ["float32"] * 3)
+        return tuple(map(tf.ensure_shape, batch, (rows, targets, (None,))))
+
+    return call

@@ -26,7 +26,7 @@ from tl_strategies.training.evaluate import evaluate_saved
 from tl_strategies.training.features import Features
 from tl_strategies.training.input_range import input_range, range_text
 from tl_strategies.training.job import Job
-from tl_strategies.training.memory import keep_freed_memory
+from tl_strategies.training.memory import keep_freed_memory, let_go
 from tl_strategies.training.place import RECORD, held
 from tl_strategies.training.record import check_same, planned_files, write_beginning
 from tl_strategies.training.settings import Settings
@@ -162,6 +162,7 @@ def set_up(settings: Settings) -> tuple[Store, Store]:
 
 def make_features(job: Job, images: Images, store: Store) -> Features:
     """The model of a job's plan, and its features."""
+    let_go()
     settings = job.settings
     keras.utils.set_random_seed(settings.seed)
     model = build_model(job.plan, job.backbone, job.units)
