@@ -57,13 +57,14 @@ def search(count: int, settings: dict[str, Any], note: Callable[[], None]) -> No
 
 def study(count: int, settings: dict[str, Any], note: Callable[[], None]) -> None:
     """A base and the four other treatments that bundled weights allow, over depths."""
+    from tl_strategies.analysis.checks import check_study
     from tl_strategies.analysis.curve import open_job, run_curve
     from tl_strategies.analysis.settings import CurveSettings
     from tl_strategies.training.settings import Settings
 
     depths = ",".join(map(str, range(1, count // 4 + 1)))
     curve = CurveSettings(n=depths, splits=1)
-    job = open_job(Settings(**settings, deterministic=True), curve)
+    job = open_job(check_study(Settings(**settings, deterministic=True), curve), curve)
     run_curve(curve, job, lambda *cell: note())
 
 
