@@ -6,7 +6,10 @@ import weakref
 from collections.abc import Callable
 
 import tensorflow as tf
-from tensorflow.python.framework.ops import gradient_registry
+from tensorflow.python.framework import ops
+
+# Not public: where a version of TensorFlow has another, graphs stay, and nothing else changes.
+_registered = getattr(getattr(ops, "gradient_registry", None), "_registry", {})
 
 
 def release_gradients() -> None:
@@ -15,8 +18,7 @@ def release_gradients() -> None:
     Every trace of an optimizer's step registers one, and so do some activations, such as SiLU. It
     holds the whole graph that was traced with it, which would otherwise stay with the process.
     """
-    registered = gradient_registry._registry
-    for name, entry in list(registered.items()):  # garbage collection may remove some meanwhile
+    for name, entry in list(_registered.items()):  # garbage collection may remove some meanwhile
         gradient = entry["type"]
         graph = _graph_of(gradient) if name.startswith("CustomGradient-") else None
         if graph is not None:
@@ -29,7 +31,7 @@ def _graph_of(gradient: Callable) -> tf.Graph | None:
     wrapped = inspect.getclosurevars(gradient).nonlocals.get("tape_grad_fn")
     if wrapped is None:  # of a loaded SavedModel, or weak already
         return None
-    results = tf.nest.flatten(inspect.getclosurevars(wrapped).nonlocals["result"])
+    results = tf.nest.flatten(inspect.getclosurevars(wrapped).nonlocals.get("result", ()))
     return next((result.graph for result in results if hasattr(result, "graph")), None)
 
 
@@ -40,4 +42,4 @@ def _weak(gradient: Callable, forget: Callable) -> Callable:
 
 
 def _forget(name: str, reference: weakref.ref) -> None:
-    gradient_registry._registry.pop(name, None)
+    _registered.pop(name, None)
