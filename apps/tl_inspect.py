@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import os
 import pathlib
 import time
 from collections.abc import Sequence
@@ -11,6 +12,7 @@ from tl_apps.cli import import_source, quiet_import, run_command
 from tl_apps.flags import Flag, flags_of
 from tl_strategies.backbones.names import backbone_names, check_backbone
 from tl_strategies.data.cache import check_directory, check_writable, store_directory
+from tl_strategies.data.formats import is_our_figure
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
@@ -97,7 +99,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
     settings = Settings(
         **{name: values[name] for name in (*DATA, "dataset", "image_size", "cache_dir")}
     )
-    sheet = check_writable("contact_sheet", pathlib.Path(values["contact_sheet"]).parent)
+    sheet = _contact_sheet(pathlib.Path(values["contact_sheet"]))
     if settings.folds and not settings.fold:
         settings = dataclasses.replace(settings, fold=1)
     store = _store(settings.cache_dir)
@@ -124,13 +126,22 @@ def _inspect_data(values: dict[str, Any]) -> None:
     figure = sheet_figure(
         images[chosen], captions, f"{len(images.rows)} images of {listing.source}"
     )
-    file = sheet / pathlib.Path(values["contact_sheet"]).name
-    save_figure(figure, file)
+    save_figure(figure, sheet)
     if values["json"]:
         print(report_json(report))
         return
     print(data_text(report, whole=True))
-    print(f"some of them: {file}")
+    print(f"some of them: {sheet}")
+
+
+def _contact_sheet(file: pathlib.Path) -> pathlib.Path:
+    check_writable("contact_sheet", file.parent)
+    if os.path.lexists(file) and not is_our_figure(file):
+        raise UsageError(
+            f"--contact_sheet must not be a file of yours. Received: {file}, which tl-strategies "
+            "has not drawn. Name another one."
+        )
+    return file
 
 
 def _store(cache_dir: str | None) -> Store:

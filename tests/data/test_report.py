@@ -204,6 +204,23 @@ def test_the_command(odd_photos, tmp_path, capsys):
         assert np.asarray(image).std() > 10
 
 
+@pytest.mark.parametrize("kind", ["picture", "text", "link to nothing"])
+def test_a_file_of_the_user_s_is_no_contact_sheet(photos, tmp_path, monkeypatch, capsys, kind):
+    """Not even one of the name that the sheet has by itself."""
+    sheet = tmp_path / "contact_sheet.png"
+    if kind == "picture":
+        Image.new("RGB", (9, 9)).save(sheet)
+    elif kind == "text":
+        sheet.write_text("mine")
+    else:
+        sheet.symlink_to(tmp_path / "nowhere")
+    monkeypatch.chdir(tmp_path)
+    before = sheet.read_bytes() if sheet.exists() else None
+    assert main(["--dataset", f"folder:{photos}"]) == 2
+    assert "must not be a file of yours" in capsys.readouterr().err
+    assert (sheet.read_bytes() if sheet.exists() else None) == before
+
+
 def test_a_run_says_what_the_network_gets(photos, backbone, tmp_path, capsys):
     run = tl.fit(
         "head", dataset=f"folder:{photos}", backbone=backbone, epochs=1, run_dir=tmp_path / "run"

@@ -60,11 +60,24 @@ def open_image(source: str | pathlib.Path | bytes) -> Image.Image:
         raise RefusedError("too many pixels: " + str(error).split(",")[0]) from error
     except Image.UnidentifiedImageError as error:
         raise ValueError(_what_it_is(head_of(source))) from error
-    name, value = OURS
-    if image.format == "PNG" and image.info.get(name) == value:
+    if _is_ours(image):
         image.close()
         raise RefusedError("a figure that tl-strategies has drawn")
     return image
+
+
+def is_our_figure(path: pathlib.Path) -> bool:
+    """Whether a file is a figure that tl-strategies has drawn."""
+    try:
+        with Image.open(path, "r", ("PNG",)) as image:
+            return _is_ours(image)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return False
+
+
+def _is_ours(image: Image.Image) -> bool:
+    name, value = OURS
+    return image.format == "PNG" and image.info.get(name) == value
 
 
 def head_of(source: str | pathlib.Path | bytes) -> bytes:

@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tl_strategies.data.formats import OURS
 from tl_strategies.tracking.drawing import drawable, plain_style
 
-SOFTWARE = "tl-strategies"  # in each file, under the key that PNG has for it
 NAME, CAPTION, TITLE = 30, 24, 90  # characters at most
 MOST_NAMES = 60  # labels that can still be read side by side
 
@@ -140,7 +140,7 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
 
     pixels = figure_pixels(figure)
     info = PngInfo()
-    info.add_text("Software", SOFTWARE)
+    info.add_text(*OURS)
     with written_aside(path) as aside:
         Image.fromarray(pixels).convert("RGB").save(aside, format="png", pnginfo=info)
     return pixels
