@@ -3,7 +3,10 @@
 import os
 import pathlib
 
+import pytest
+
 from tl_strategies.directories import make_directory
+from tl_strategies.errors import UsageError
 from tl_strategies.files import read_json, remove_leftovers, write_text, written_aside
 
 
@@ -44,3 +47,16 @@ def test_damaged_json_is_as_none(tmp_path, capsys):
         assert "a damaged file is not used" in capsys.readouterr().out
     path.write_text('{"a": 1}')
     assert read_json(path) == {"a": 1}
+
+
+@pytest.mark.parametrize("planted", ["directory", "pipe"])
+def test_what_is_in_the_place_of_a_file(tmp_path, planted):
+    path = tmp_path / "a.json"
+    if planted == "pipe":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+        with pytest.raises(UsageError, match="must be a file, or not be there"):
+            write_text(path, "{}")
+        assert [entry.name for entry in tmp_path.iterdir()] == ["a.json"]
+    assert read_json(path) is None

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from tl_strategies.directories import MARK, make_directory, number_near
+from tl_strategies.errors import UsageError
 from tl_strategies.opening import open_regular
 
 
@@ -22,6 +23,9 @@ def written_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
 
     Before that it is flushed to the disk. Where the block raises, nothing is left. A directory that
     another process has put there in the meantime stays.
+
+    Raises:
+        UsageError: a directory is in the place of a file.
     """
     make_directory(target.parent)
     name = f"{MARK}-{number_near(target.parent)}-{secrets.token_hex(4)}-{target.name}"
@@ -32,7 +36,12 @@ def written_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
             return
         for path in [*_inside(aside), aside]:
             _flush(path)
-        aside.replace(target)
+        try:
+            aside.replace(target)
+        except IsADirectoryError as error:
+            raise UsageError(
+                f"{target} must be a file, or not be there. Received: a directory. Move it away."
+            ) from error
         _flush(target.parent)
     finally:
         _delete(aside)
@@ -67,7 +76,7 @@ def read_json(path: pathlib.Path) -> dict[str, Any] | None:
             return content
     except FileNotFoundError:
         return None
-    except ValueError:
+    except (OSError, ValueError):
         pass
     print(f"a damaged file is not used: {path}", flush=True)
     return None
