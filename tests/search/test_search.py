@@ -255,6 +255,23 @@ def test_a_trial_whose_results_are_gone_is_run_again(find, directory, lost):
     assert rows_of(directory) == before
 
 
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_search_that_lost_its_oracle_uses_what_is_there(find, directory, swapped, monkeypatch):
+    """A result counts for its own point only."""
+    find(depths="1,5")
+    before = rows_of(directory)
+    (directory / "oracle.json").unlink()
+    trials = directory / "trials"
+    if swapped:
+        (trials / "0").rename(trials / "old")
+        (trials / "1").rename(trials / "0")
+        (trials / "old").rename(trials / "1")
+    else:
+        monkeypatch.setattr(keras.Model, "fit", lambda *a, **k: pytest.fail("trained again"))
+    find(depths="1,5")
+    assert rows_of(directory) == before
+
+
 @pytest.mark.parametrize("name", ["oracle.json", "search.json"])
 def test_a_search_that_cannot_be_read_is_said(find, directory, name):
     find(depths="5")

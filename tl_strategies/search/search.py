@@ -143,7 +143,7 @@ def _search(settings: SearchSettings, job: Job) -> Found:
     report = Report(directory, oracle, seeds, *counts, goes_on, pick, metric)
     oracle.open(directory / "oracle.json", report, report.has_results, settings.chief)
     report.begin()
-    if oracle.unfinished or not (directory / SUMMARY).is_file():
+    if oracle.unfinished or not report.points() or not (directory / SUMMARY).is_file():
         _run_trials(settings, bench, oracle)
     report.write()
     points = report.points()

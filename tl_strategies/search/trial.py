@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import pathlib
+import shutil
 from typing import Any
 
 from tl_strategies.data.images import Images
@@ -17,7 +18,7 @@ from tl_strategies.training.job import Job, planned
 from tl_strategies.training.run import make_engine, open_data
 from tl_strategies.training.settings import Settings
 
-RESULT = "result.json"
+RESULT, POINT = "result.json", "point.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,7 @@ class Bench:
             A result for each seed.
         """
         directory = self.job.directory / "trials" / trial_id
+        _begin(directory, values)
         earlier = values.get("tuner/trial_id")
         results = []
         for seed in range(self.job.settings.seed, self.job.settings.seed + search.repeats):
@@ -89,6 +91,14 @@ class Bench:
         }
         write_text(result, json.dumps(content, indent=1) + "\n")
         return content
+
+
+def _begin(directory: pathlib.Path, values: dict[str, Any]) -> None:
+    """Note the point of a trial; what another point has left under its name is dropped."""
+    point = {name: value for name, value in values.items() if not name.startswith("tuner/")}
+    if read_json(directory / POINT) not in (None, point):
+        shutil.rmtree(directory)
+    write_text(directory / POINT, json.dumps(point) + "\n")
 
 
 def point_job(job: Job, point: dict[str, Any]) -> Job:
