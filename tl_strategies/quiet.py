@@ -14,8 +14,7 @@ from typing import TextIO
 def quiet_import(replay: bool = True) -> Iterator[None]:
     """Hold back what is written to the process's stderr; `replay` shows it if the block fails."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # A study has many models, each traced once.
-    logging.getLogger("tensorflow").addFilter(lambda said: "retracing" not in said.getMessage())
+    silence_retracing()
     sys.stderr.flush()
     saved = os.dup(2)
     with tempfile.TemporaryFile() as aside:
@@ -30,6 +29,15 @@ def quiet_import(replay: bool = True) -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def silence_retracing() -> None:
+    """Keep TensorFlow from saying that functions are traced often: of many models each is once."""
+    logging.getLogger("tensorflow").addFilter(_is_no_retracing)
+
+
+def _is_no_retracing(record: logging.LogRecord) -> bool:
+    return "retracing" not in record.getMessage()
 
 
 @contextlib.contextmanager

@@ -17,6 +17,7 @@ from tl_strategies.errors import UsageError
 from tl_strategies.files import read_json, write_text, written_aside
 from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.plans.plan import Plan
+from tl_strategies.quiet import silence_retracing
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.checkpoint import Checkpoint, copy_checkpoints
@@ -149,6 +150,7 @@ def open_data(job: Job) -> tuple[Images, Store]:
 def set_up(settings: Settings) -> tuple[Store, Store]:
     """Set the process up for training; the stores of images and of features."""
     keep_freed_memory()
+    silence_retracing()
     if settings.deterministic:
         import tensorflow as tf
 
