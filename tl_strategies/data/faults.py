@@ -23,8 +23,3 @@ def reason(error: Exception, path: str) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error).replace(path or "\0", "the file") or type(error).__name__
-
-
-def printable(text: str) -> str:
-    """A text on one line: what cannot be printed is written as in Python, such as \\n."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(text))

@@ -5,7 +5,7 @@ import pathlib
 import re
 from collections.abc import Sequence
 
-from tl_strategies.data.faults import printable
+from tl_strategies.output import shown
 
 EXAMPLES = 3  # files that are named for each cause
 CAUSES = 8  # the most frequent ones
@@ -25,7 +25,7 @@ def left_out_lines(left_out: Sequence[tuple[str, str]]) -> list[str]:
     order = sorted(causes.values(), key=len, reverse=True)
     lines = []
     for files in order[:CAUSES]:
-        lines += [printable(f"{_short(path)}: {why}") for path, why in files[:EXAMPLES]]
+        lines += [shown(f"{_short(path)}: {why}") for path, why in files[:EXAMPLES]]
         if rest := files[EXAMPLES:]:
             lines.append(f"and {len(rest):,} more like this: {_extensions(rest)}")
     if others := sum(map(len, order[CAUSES:])):
@@ -40,7 +40,7 @@ def _short(path: str) -> str:
 def _extensions(files: Sequence[tuple[str, str]]) -> str:
     counts = collections.Counter(pathlib.Path(path).suffix.lower() for path, _ in files)
     some = [
-        f"{count:,} {printable(suffix) or 'without extension'}"
+        f"{count:,} {shown(suffix) or 'without extension'}"
         for suffix, count in counts.most_common(EXTENSIONS)
     ]
     more = len(counts) - EXTENSIONS

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.faults import printable
 from tl_strategies.data.formats import open_image
 from tl_strategies.data.images import Images
 from tl_strategies.data.left_out import left_out_lines
 from tl_strategies.data.oddities import blank_images, duplicates, odd_names
 from tl_strategies.data.split import PARTS
+from tl_strategies.output import shown
 
 SAMPLE = 500  # images whose sizes are looked at
 SHOWN = 5  # examples in the text
@@ -43,7 +43,7 @@ def describe_data(images: Images) -> dict[str, Any]:
 
 def data_text(report: dict[str, Any], whole: bool = False) -> str:
     """A report as lines; `whole` with every class and every oddity."""
-    shown = None if whole else SHOWN
+    most = None if whole else SHOWN
     several = "labels, several an image" if report["multilabel"] else "classes"
     parts = ", ".join(f"{count} {part}" for part, count in report["images"].items())
     lines = [f"images      {parts}; {len(report['classes'])} {several}"]
@@ -81,11 +81,11 @@ def data_text(report: dict[str, Any], whole: bool = False) -> str:
     same = [
         " = ".join(f"{path} ({label})" for path, label in group) for group in report["duplicates"]
     ]
-    lines += _some("same image", same, shown)
-    lines += _some("one colour", report["blank"], shown)
-    lines += _some("no image", _absent(report), shown)
-    lines += _some("odd names", report["odd_names"], shown)
-    lines += [f"{'note':<12}{printable(note)}" for note in report["notes"]]
+    lines += _some("same image", same, most)
+    lines += _some("one colour", report["blank"], most)
+    lines += _some("no image", _absent(report), most)
+    lines += _some("odd names", report["odd_names"], most)
+    lines += [f"{'note':<12}{shown(note)}" for note in report["notes"]]
     return "\n".join(lines)
 
 
@@ -104,8 +104,8 @@ def _absent(report: dict[str, Any]) -> list[str]:
     return absent
 
 
-def _some(title: str, entries: list[str], shown: int | None) -> list[str]:
-    lines = [printable(entry) for entry in entries[:shown]]
+def _some(title: str, entries: list[str], most: int | None) -> list[str]:
+    lines = [shown(entry) for entry in entries[:most]]
     if len(entries) > len(lines):
         lines.append(f"and {len(entries) - len(lines)} more; tl-inspect --dataset lists all")
     return _block(title, len(entries), lines)

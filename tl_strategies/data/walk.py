@@ -10,8 +10,9 @@ import os
 import pathlib
 from collections.abc import Iterable, Sequence
 
-from tl_strategies.data.faults import printable, raise_machine_fault, reason
+from tl_strategies.data.faults import raise_machine_fault, reason
 from tl_strategies.directories import MARK, is_ours
+from tl_strategies.output import shown
 
 # In lower case, since the systems that write them do not tell cases apart.
 SYSTEMS = frozenset(
@@ -102,7 +103,7 @@ class Walk:
         if self._ours:
             some = [os.path.relpath(directory, self.root) for directory in sorted(self._ours)]
             notes.append(f"passed over: {_some(some)}, written by tl-strategies")
-        return tuple(map(printable, notes))
+        return tuple(map(shown, notes))
 
     def _files(self, folder: pathlib.Path, own: pathlib.Path) -> list[str]:
         found, seen, folders, links = [], set(), [folder], []

@@ -2,11 +2,11 @@
 
 import re
 
-from tl_strategies.data.faults import printable
 from tl_strategies.data.images import Images
 from tl_strategies.data.parts import split_csv
 from tl_strategies.errors import UsageError
 from tl_strategies.files import read_text, remove_leftovers, write_text
+from tl_strategies.output import shown
 from tl_strategies.training.job import Job
 from tl_strategies.training.place import RECORD
 from tl_strategies.training.settings import to_toml
@@ -59,7 +59,7 @@ def write_beginning(job: Job, images: Images) -> None:
     if images.listing.left_out:
         count = len(images.listing.left_out)
         report = "".join(
-            f"{printable(path)}\t{printable(reason)}\n" for path, reason in images.listing.left_out
+            f"{shown(path)}\t{shown(reason)}\n" for path, reason in images.listing.left_out
         )
         write_text(directory / "left_out.tsv", report)
         print(f"{count} files left out, listed in {directory / 'left_out.tsv'}")
