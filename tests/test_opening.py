@@ -1,5 +1,6 @@
 """Files that somebody has planted are neither followed nor cut, and nobody waits for them."""
 
+import fcntl
 import os
 
 import pytest
@@ -28,3 +29,28 @@ def test_a_lock_that_is_there_keeps_its_content(tmp_path):
     with locked(tmp_path / "lock"):
         pass
     assert (tmp_path / "lock").read_text() == "mine"
+
+
+def test_an_error_of_who_holds_a_lock_stays_what_it_is(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere"), locked(tmp_path / "lock"):
+        (tmp_path / "nowhere").read_text()
+
+
+def test_a_lock_that_is_deleted_while_another_process_waits_for_it(tmp_path, monkeypatch):
+    """Who comes next locks the new file, not the one that nobody else can see."""
+    lock, flock = tmp_path / "lock", fcntl.flock
+
+    def delete_once(descriptor, operation):
+        flock(descriptor, operation)
+        monkeypatch.setattr(fcntl, "flock", flock)
+        lock.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", delete_once)
+    with locked(lock), pytest.raises(BlockingIOError), locked(lock, wait=False):
+        pass
+
+
+def test_a_drive_that_numbers_files_anew_each_time(tmp_path, monkeypatch):
+    monkeypatch.setattr(os.path, "samestat", lambda one, other: False)
+    with locked(tmp_path / "lock"):
+        pass

@@ -9,6 +9,8 @@ import stat
 from collections.abc import Iterator
 from typing import BinaryIO
 
+TRIES = 10  # to lock; some network drives never give a file the same number twice
+
 
 def open_regular(path: pathlib.Path, follow: bool = True) -> BinaryIO:
     """Open a file to read it; a named pipe does not wait for its writer.
@@ -35,16 +37,23 @@ def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
         OSError: there can be no lock here.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-    while True:
+    for left in reversed(range(TRIES)):
         descriptor = os.open(path, flags, 0o600)
         try:
             held = os.fstat(descriptor)
             if not stat.S_ISREG(held.st_mode):
                 raise OSError(errno.EINVAL, "a lock must be a regular file", str(path))
             fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-            with contextlib.suppress(FileNotFoundError):
-                if os.path.samestat(held, path.lstat()):  # not deleted in the meantime
-                    yield
-                    return
+            if _is_at(held, path) or not left:
+                yield
+                return
         finally:
             os.close(descriptor)
+
+
+def _is_at(held: os.stat_result, path: pathlib.Path) -> bool:
+    """Whether a file that was opened is still the one at a path, not deleted in the meantime."""
+    try:
+        return os.path.samestat(held, path.lstat())
+    except FileNotFoundError:
+        return False
