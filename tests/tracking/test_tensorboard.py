@@ -25,6 +25,9 @@ def test_events_of_a_clock_that_is_ahead(settings, ahead, monkeypatch):
     (run.directory / "metrics.json").unlink()
     for checkpoint in (run.directory / "checkpoints").glob("*.npz"):
         checkpoint.unlink()  # trains from the start once more
+    began = time.time()
     tl.fit("head", **again)
     events = EventAccumulator(str(run.directory / "train")).Reload()
-    assert [event.step for event in events.Tensors("epoch/loss")] == [1, 2]
+    losses = events.Tensors("epoch/loss")
+    assert [event.step for event in losses] == [1, 2]
+    assert all(event.wall_time >= began for event in losses)  # those of the last training
