@@ -198,12 +198,20 @@ def test_sixteen_bits(tmp_path, kind, top):
     assert np.abs(read_image(path, 8)[..., 0] - ramp / 257).max() <= 0.5
 
 
-@pytest.mark.parametrize(
-    ("values", "expected"), [((0, 0.5, 1), (0, 128, 255)), ((0, 100, 255), (0, 100, 255))]
-)
-def test_floats(values, expected):
-    data = saved("TIFF", Image.fromarray(np.array([values] * 3, "float32")))
+@pytest.mark.parametrize("top", [1, 0.5, 0.004])
+def test_floats(top):
+    data = saved("TIFF", Image.fromarray(np.array([(0, top / 2, top)] * 3, "float32")))
+    expected = [0, 127.5 * top, 255 * top]
     np.testing.assert_allclose(read_image(data, 3)[0, :, 0], expected, atol=1)
+
+
+@pytest.mark.parametrize("top", [255, 2, -1])
+@pytest.mark.parametrize("kind", ["float32", "int32"])
+def test_values_whose_range_their_type_does_not_tell_are_left_out(kind, top):
+    """Were each image asked, a dark one would come out brighter than a bright one."""
+    data = saved("TIFF", Image.fromarray(np.array([(0, 1, top)] * 3, kind)))
+    with pytest.raises(ValueError, match="save it with 8 or 16 bits"):
+        read_image(data, 3)
 
 
 # Faults.

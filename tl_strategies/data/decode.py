@@ -23,7 +23,7 @@ from tl_strategies.data.faults import raise_machine_fault, reason
 from tl_strategies.data.formats import RefusedError, open_image
 from tl_strategies.data.metadata import without_metadata
 
-VERSION = 3  # another one decodes anew what is stored
+VERSION = 4  # another one decodes anew what is stored
 THREADS = 4
 AHEAD = 64  # images decoded and not yet taken, at most
 AHEAD_BYTES = 2**28
@@ -168,12 +168,18 @@ def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image] | Non
 
 
 def _scale(image: Image.Image) -> float:
-    """What brings the values of a gray image to [0, 255]."""
-    _, high = image.getextrema()
-    sixteen = image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM")
-    if sixteen or high > 255:
+    """What brings the values of a gray image to [0, 255]: their type decides, not the image.
+
+    Raises:
+        RefusedError: the type does not tell.
+    """
+    if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return 1 / 257
-    return 255 if image.mode == "F" and high <= 1 else 1
+    low, high = image.getextrema()
+    if image.mode == "F" and low >= 0 and high <= 1:
+        return 255
+    kind = "floats outside [0, 1]" if image.mode == "F" else "integers of 32 bits"
+    raise RefusedError(f"its values are {kind}: save it with 8 or 16 bits")
 
 
 def _padded(image: Image.Image, size: int) -> Image.Image:
