@@ -9,34 +9,30 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tl_apps.flags import Flag, help_text, parse
+from tl_apps.flags import parse
+from tl_apps.help import Command
 from tl_apps.stopping import at_once, how_to_go_on, stoppable
 from tl_strategies.environment import import_keras, take_over
 from tl_strategies.errors import FULL_DISK, UsageError
-from tl_strategies.output import UNSAFE, leave, shielded, shown
+from tl_strategies.output import UNSAFE, leave, shielded, shown, silenced
 from tl_strategies.quiet import quiet_import as held_back
+from tl_strategies.version import VERSION
 
 if TYPE_CHECKING:
-    from tl_strategies.training.job import Job
+    from tl_strategies.runs.job import Job
 
 
 def run_command(
-    name: str,
-    doc: str | None,
-    schema: list[Flag],
+    command: Command,
     body: Callable[[dict[str, Any]], int | None],
     argv: Sequence[str] | None,
-    epilog: Callable[[], str] = lambda: "",
 ) -> int:
     """Parse the command line and run the command.
 
     Args:
-        name: of the command.
-        doc: what it does; the first lines of --help.
-        schema: its flags.
+        command: what its users see.
         body: gets the flags' values, returns the exit code.
         argv: the arguments, without the command's name; None for those of the process.
-        epilog: the last lines of --help.
 
     Returns:
         The exit code: 2 for what the user can mend, 130 for Ctrl-C, 143 for SIGTERM, 129 for
@@ -47,14 +43,16 @@ def run_command(
         take_over()
     arguments = list(sys.argv[1:] if own_process else argv)
     try:
-        with stoppable(name) as stop, shielded():
+        with stoppable(command.name) as stop, shielded():
             try:
-                if any(argument in ("--help", "-help", "-h") for argument in arguments):
-                    print(help_text(name, doc, schema) + epilog())
+                if text := _asked(command, arguments):
+                    print(text)
                     return 0
-                return body(parse(name, schema, arguments)) or 0
+                values = parse(command.name, command.flags, arguments)
+                with silenced() if values.pop("quiet", False) else contextlib.nullcontext():
+                    return body(values) or 0
             except UsageError as error:
-                print(f"{name}: error: {_shown_lines(error)}", file=sys.stderr)
+                print(f"{command.name}: error: {_shown_lines(error)}", file=sys.stderr)
                 return 2
             except KeyboardInterrupt:
                 sys.stdout.flush()
@@ -68,15 +66,19 @@ def run_command(
             leave(sys.stderr)
 
 
+def _asked(command: Command, arguments: Sequence[str]) -> str:
+    """What is asked for about the command itself; none where it is to work."""
+    words = {argument.lstrip("-") for argument in arguments if argument.startswith("-")}
+    if "helpfull" in words:
+        return command.help(full=True)
+    if words & {"help", "h"}:
+        return command.help(full=False)
+    return f"{command.name} {VERSION}" if "version" in words else ""
+
+
 def _shown_lines(error: Exception) -> str:
     """A message; lists in it are indented, and nothing else goes on a line of its own."""
     return "\n  ".join(map(shown, str(error).split("\n  ")))
-
-
-def announce(job: "Job") -> None:
-    """Say what the work is about to begin with."""
-    images = f"{len(job.listing.paths)} images of {shown(job.listing.source)}"
-    print(f"{images}; writing {shown(job.directory)}")
 
 
 def quoted(path: pathlib.Path) -> str:
@@ -91,27 +93,40 @@ def quoted(path: pathlib.Path) -> str:
     return "$'" + UNSAFE.sub(escaped, re.sub(r"([\\'])", r"\\\1", text)) + "'"
 
 
-@contextlib.contextmanager
-def long_work(directory: pathlib.Path, go_on: Callable[[pathlib.Path], str]) -> Iterator[None]:
-    """Say, where work is stopped or the disk is full, how to go on with it.
+def around_work(
+    go_on: Callable[[pathlib.Path], str],
+) -> Callable[["Job"], contextlib.AbstractContextManager]:
+    """What is entered when a job's directory is made: says what begins, and how to go on later.
 
     Args:
-        directory: where the work is written.
         go_on: gives the end of the sentence that says so, from the directory.
-
-    Raises:
-        UsageError: the disk is full.
     """
-    try:
-        with how_to_go_on(lambda: go_on(directory)):
-            yield
-    except OSError as error:
-        if error.errno not in FULL_DISK:
-            raise
-        raise UsageError(
-            f"--run_dir must have space. Received: {directory}: {error.strerror}. What was done is "
-            f"kept{go_on(directory)}"
-        ) from error
+
+    @contextlib.contextmanager
+    def around(job: "Job") -> Iterator[None]:
+        images = f"{len(job.listing.paths)} images of {shown(job.listing.source)}"
+        print(f"{images}; writing {shown(job.directory)}")
+        try:
+            with how_to_go_on(lambda: go_on(job.directory)):
+                yield
+        except OSError as error:
+            if error.errno not in FULL_DISK:
+                raise
+            raise UsageError(
+                f"--run_dir must have space. Received: {job.directory}: {error.strerror}. What was "
+                f"done is kept{go_on(job.directory)}"
+            ) from error
+
+    return around
+
+
+def replay(command: str, directory: pathlib.Path, flags: str = "") -> str:
+    """The end of a sentence: how to go on with work whose settings are in its directory."""
+    config = directory / "config.toml"
+    if not config.is_file():
+        return ""
+    line = f"{command} --config {quoted(config)} --run_dir {quoted(directory)}{flags}"
+    return f"; go on with: {line}"
 
 
 def import_source(dataset: str) -> None:

@@ -1,4 +1,4 @@
-"""Flags from a schema: what is typed, what a preset gives, and help."""
+"""Flags from a schema: what is typed, what a preset gives."""
 
 import contextlib
 import dataclasses
@@ -6,7 +6,6 @@ import math
 import pathlib
 import re
 import tomllib
-import types
 import typing
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from absl import flags
 
 from tl_strategies import configs
 from tl_strategies.errors import UsageError, nearest, unknown
-from tl_strategies.training.schema import KINDS
+from tl_strategies.settings.schema import KINDS, kinds_of
 
 PRESETS = pathlib.Path(next(iter(configs.__path__)))
 
@@ -24,7 +23,8 @@ PRESETS = pathlib.Path(next(iter(configs.__path__)))
 class Flag:
     """A flag: its name, type, default and help.
 
-    `choices` are those of an enumeration; a text that is `numeric` may be a number in a preset.
+    `choices` are those of an enumeration; a text that is `numeric` may be a number in a preset;
+    `group` says what it is about.
     """
 
     name: str
@@ -33,31 +33,33 @@ class Flag:
     help: str
     choices: tuple[str, ...] = ()
     numeric: bool = False
+    group: str = "The command"
 
 
-def flags_of(schema: type, only: Sequence[str] | None = None) -> list[Flag]:
-    """The flags of a dataclass's fields: all of them, or those named."""
-    types_of = typing.get_type_hints(schema)
-    found = []
-    for field in dataclasses.fields(schema):
-        if only is not None and field.name not in only:
-            continue
-        kind = types_of[field.name]
-        arms = typing.get_args(kind) if typing.get_origin(kind) is types.UnionType else (kind,)
-        kind = str if str in arms else typing.get_origin(arms[0]) or arms[0]
-        default = str(field.default) if kind is str and field.default is not None else field.default
-        notes = field.metadata
-        found.append(
-            Flag(
-                field.name,
-                kind,
-                default,
-                notes["help"],
-                notes["choices"],
-                bool({int, float} & set(arms)),
-            )
-        )
-    return found
+CONFIG = Flag("config", str, None, "preset or TOML file with defaults; the command line wins")
+QUIET = Flag("quiet", bool, False, "print nothing but errors")
+
+
+def flags_of(*groups: type, only: Sequence[str] | None = None) -> list[Flag]:
+    """The flags of groups of settings: of all their fields, or of those named."""
+    return [
+        _flag(field, typing.get_type_hints(group)[field.name], group)
+        for group in groups
+        for field in dataclasses.fields(group)
+        if only is None or field.name in only
+    ]
+
+
+def _flag(field: dataclasses.Field, hint: Any, group: type) -> Flag:
+    kinds = kinds_of(hint)
+    kind = tuple if kinds[0] is dict else str if str in kinds else kinds[0]
+    default = str(field.default) if kind is str and field.default is not None else field.default
+    numeric = bool({int, float} & set(kinds))
+    notes = field.metadata
+    bases = group.__mro__
+    own = next(base for base in bases if field.name in vars(base).get("__annotations__", ()))
+    title = (own.__doc__ or own.__name__).split("\n")[0].rstrip(".")
+    return Flag(field.name, kind, default, notes["help"], notes["choices"], numeric, title)
 
 
 def parse(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str, Any]:
@@ -77,6 +79,12 @@ def parse(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str, 
     return {flag.name: flag.default for flag in schema} | preset | given
 
 
+def of_groups(values: dict[str, Any], *groups: type) -> dict[str, Any]:
+    """Those values that are fields of some groups."""
+    names = {field.name for group in groups for field in dataclasses.fields(group)}
+    return {name: value for name, value in values.items() if name in names}
+
+
 def _typed(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str, Any]:
     """What was typed for each flag, as bool or texts."""
     values = flags.FlagValues()
@@ -91,7 +99,7 @@ def _typed(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str,
         likely = nearest(error.flagname.replace("-", "_"), spellings)
         hint = f" Did you mean --{likely}?" if likely else ""
         raise UsageError(
-            f"Flags must be those of {name} --help. Received: --{error.flagname}.{hint}"
+            f"Flags must be those of {name} --helpfull. Received: --{error.flagname}.{hint}"
         ) from error
     except flags.Error as error:
         flag, _, value = re.search(r"flag -*(\w+)(=(.*?):|$)", str(error)).groups()
@@ -165,16 +173,3 @@ def _read_config(path: str, schema: list[Flag]) -> dict[str, Any]:
             raise unknown(f"{key} in {path}", value, flag.choices)
         config[key] = str(value) if flag.kind is str else value
     return config
-
-
-def help_text(name: str, doc: str | None, schema: list[Flag]) -> str:
-    """What --help prints; under python -OO there is no docstring."""
-    lines = [(doc or name).strip(), "", f"usage: {name} [--flag value …]", ""]
-    width = max(len(flag.name) for flag in schema) + 2
-    for flag in schema:
-        notes = "|".join(flag.choices) if flag.choices else flag.help
-        notes = f"{flag.help}: {notes}" if flag.choices else notes
-        if flag.kind is not bool and flag.default not in (None, ()):
-            notes += f" (default: {flag.default})"
-        lines.append(f"  --{flag.name:<{width}}{notes}")
-    return "\n".join(lines)

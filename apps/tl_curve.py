@@ -1,81 +1,59 @@
 """tl-curve: the transferability curve, how general or specific layers are (Yosinski 2014)."""
 
 import dataclasses
+import functools
 import pathlib
-import sys
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import announce, import_source, long_work, quiet_import, quoted, run_command
-from tl_apps.flags import Flag, flags_of
-from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
-from tl_strategies.training.settings import Settings
+from tl_apps.cli import around_work, import_source, quiet_import, quoted, replay, run_command
+from tl_apps.flags import CONFIG, QUIET, flags_of, of_groups
+from tl_apps.help import Command
+from tl_strategies.analysis.study.settings import GROUPS, LEARNING_RATE, CurveSettings
+from tl_strategies.settings.run import Settings
 
-# All layers have it, also those that are transferred and fine-tuned, which more would spoil.
-RATE = "0.001"
 FLAGS = [
     *flags_of(CurveSettings),
     *(
-        dataclasses.replace(flag, default=RATE) if flag.name == "learning_rate" else flag
-        for flag in flags_of(Settings, CELL_SETTINGS)
+        dataclasses.replace(flag, default=str(LEARNING_RATE))
+        if flag.name == "learning_rate"
+        else flag
+        for flag in flags_of(*GROUPS)
     ),
-    Flag("config", str, None, "preset or TOML file with defaults; the command line wins"),
+    CONFIG,
+    QUIET,
 ]
+COMMON = (
+    *("dataset", "backbone", "class_split", "splits", "treatments", "n", "repeats", "epochs"),
+    *("workers", "run_dir"),
+)
+EXAMPLES = (
+    "tl-curve --backbone caffenet_mini --dataset tfds:fashion_mnist",
+    "tl-curve --config yosinski_fashion_mnist --workers 2",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return run_command("tl-curve", __doc__, FLAGS, _run, argv)
+    command = Command("tl-curve", __doc__, FLAGS, COMMON, EXAMPLES)
+    return run_command(command, _run, argv)
 
 
 def _run(values: dict[str, Any]) -> int | None:
-    settings = Settings(**{name: values[name] for name in CELL_SETTINGS}, deterministic=True)
-    names = [field.name for field in dataclasses.fields(CurveSettings)]
-    curve = CurveSettings(**{name: values[name] for name in names})
-    from tl_strategies.analysis.checks import check_study
+    settings = Settings(**of_groups(values, *GROUPS), deterministic=True)
+    curve = CurveSettings(**of_groups(values, CurveSettings))
+    from tl_strategies.analysis.study.checks import check_study
+    from tl_strategies.execution.executor import check_workers
 
+    check_workers(curve)
     import_source(settings.dataset)
     checked = check_study(settings, curve)  # what needs no Keras is said at once
     with quiet_import():
-        from tl_strategies.analysis.curve import open_job, run_curve
+        from tl_strategies.api import do_curve
 
-    job = open_job(checked, curve)
-    announce(job)
-    with long_work(job.directory, _go_on):
-        summary = run_curve(curve, job, _progress())
-    print(table(summary, job.directory))
+    summary = do_curve(checked, curve, around_work(functools.partial(replay, "tl-curve")))
+    print(table(summary, summary["directory"]))
     return None
-
-
-def _progress() -> Callable:
-    start, first = time.perf_counter(), None
-
-    def update(cell, result: dict[str, Any], done: int, count: int) -> None:
-        nonlocal first
-        first = done - 1 if first is None else first
-        left = (time.perf_counter() - start) / (done - first) * (count - done)
-        line = (
-            f"[{done}/{count}] {cell.name}: test {result['test_accuracy']:.3f}, "
-            f"{result['seconds']:.1f} s; {_minutes(left)} left"
-        )
-        if sys.stdout.isatty():
-            print(f"\r\033[K{line}", end="\n" if done == count else "", flush=True)
-        else:
-            print(line, flush=True)
-
-    return update
-
-
-def _minutes(seconds: float) -> str:
-    return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"
-
-
-def _go_on(directory: pathlib.Path) -> str:
-    config = directory / "config.toml"
-    if not config.is_file():
-        return ""
-    return f"; go on with: tl-curve --config {quoted(config)} --run_dir {quoted(directory)}"
 
 
 def table(summary: dict[str, Any], directory: pathlib.Path) -> str:

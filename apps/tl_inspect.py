@@ -9,40 +9,48 @@ from collections.abc import Sequence
 from typing import Any
 
 from tl_apps.cli import import_source, quiet_import, run_command
-from tl_apps.flags import Flag, flags_of
+from tl_apps.flags import Flag, flags_of, of_groups
+from tl_apps.help import Command
 from tl_strategies.backbones.names import backbone_names, check_backbone
-from tl_strategies.data.cache import check_directory, check_writable, store_directory
 from tl_strategies.data.formats import is_our_figure
 from tl_strategies.data.sources import SOURCES
-from tl_strategies.data.store import Store
 from tl_strategies.errors import UsageError
+from tl_strategies.image_size import parse_size
 from tl_strategies.output import shown
+from tl_strategies.runs.job import list_of
+from tl_strategies.settings.groups import Data, Folds, Network, Place, Selection
+from tl_strategies.settings.run import Settings
+from tl_strategies.store.cache import check_directory, check_writable, store_directory
+from tl_strategies.store.store import Store
 from tl_strategies.strategies import load_plugin, strategies
-from tl_strategies.training.job import list_of
-from tl_strategies.training.settings import Settings
 
 IMAGE_SIZE = 128  # pixels, that of the bundled backbone
 SHEET = 60  # images on the contact sheet
-DATA = (
-    *("train_split", "validation_split", "test_split", "split", "allow_leaks", "folds", "fold"),
-    *("protocol", "limit", "shots", "seed"),
-)
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
-    *flags_of(Settings, only=("weights", "keep_top", "top", "image_size", "plugin")),
     Flag("dataset", str, None, "report on this data set; see tl-run"),
     Flag("contact_sheet", str, "contact_sheet.png", "where some of its images are drawn"),
-    *flags_of(Settings, only=DATA),
     Flag("cache", bool, False, "list what the cache holds"),
     Flag("clear_cache", bool, False, "delete what the cache holds"),
-    *flags_of(Settings, only=("cache_dir",)),
     Flag("json", bool, False, "print JSON"),
+    *flags_of(Network, only=("weights", "keep_top", "top", "plugin")),
+    *(flag for flag in flags_of(Data, Folds) if flag.name not in ("dataset", "split_seed")),
+    *flags_of(Selection, only=("protocol",)),
+    *flags_of(Place, only=("cache_dir",)),
 ]
+COMMON = ("backbone", "weights", "image_size", "dataset", "contact_sheet", "cache", "json")
+EXAMPLES = (
+    "tl-inspect",
+    "tl-inspect --backbone efficientnet_lite0",
+    "tl-inspect --dataset folder:photos",
+    "tl-inspect --cache",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return run_command("tl-inspect", __doc__, FLAGS, _run, argv)
+    command = Command("tl-inspect", __doc__, FLAGS, COMMON, EXAMPLES)
+    return run_command(command, _run, argv)
 
 
 def _run(values: dict[str, Any]) -> None:
@@ -64,7 +72,8 @@ def _run(values: dict[str, Any]) -> None:
     if values["backbone"] is None:
         _print_names(values["json"])
         return
-    others = {name: values[name] for name in ("weights", "image_size", "keep_top", "top")}
+    others = {name: values[name] for name in ("weights", "keep_top", "top")}
+    others["image_size"] = parse_size(values["image_size"])
     check_backbone(values["backbone"], **others)
     with quiet_import():
         from tl_strategies.backbones.units import coarse_units, find_units
@@ -97,7 +106,7 @@ def _run(values: dict[str, Any]) -> None:
 def _inspect_data(values: dict[str, Any]) -> None:
     """Print the report, write the contact sheet; images are decoded, and kept for later runs."""
     settings = Settings(
-        **{name: values[name] for name in (*DATA, "dataset", "image_size", "cache_dir")}
+        **of_groups(values, Data, Folds), protocol=values["protocol"], cache_dir=values["cache_dir"]
     )
     sheet = _contact_sheet(pathlib.Path(values["contact_sheet"]))
     if settings.folds and not settings.fold:

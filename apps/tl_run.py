@@ -1,105 +1,98 @@
 """tl-run: one strategy on one data set: train, evaluate, save."""
 
-import dataclasses
-import os
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import announce, import_source, long_work, quiet_import, quoted, run_command
-from tl_apps.flags import Flag, flags_of
+from tl_apps.cli import around_work, import_source, quiet_import, quoted, replay, run_command
+from tl_apps.flags import CONFIG, QUIET, Flag, flags_of, of_groups
+from tl_apps.help import Command
 from tl_strategies.errors import UsageError
+from tl_strategies.settings.groups import (
+    Data,
+    Folds,
+    Network,
+    Place,
+    Selection,
+    Single,
+    Stopping,
+    Training,
+    Transfer,
+    Workers,
+)
+from tl_strategies.settings.run import Settings
 from tl_strategies.strategies import strategies
-from tl_strategies.training.settings import Settings
-from tl_strategies.training.unheeded import unheeded_text
 
 FLAGS = [
-    *flags_of(Settings),
-    Flag(
-        "config",
-        str,
-        None,
-        "preset or TOML file with defaults; the command line wins",
-    ),
+    *flags_of(Transfer, Single, Network, Data, Selection, Folds, Training, Stopping),
+    *flags_of(Place, Workers),
+    CONFIG,
     Flag("dry_run", bool, False, "print the plan, train nothing"),
+    QUIET,
 ]
+COMMON = (
+    *("dataset", "strategy", "n", "backbone", "image_size", "epochs", "learning_rate", "augment"),
+    *("run_dir", "dry_run"),
+)
+EXAMPLES = (
+    "tl-run --dataset folder:photos",
+    "tl-run --dataset folder:photos --strategy partial --n 12 --augment standard",
+    "tl-run --dataset folder:photos --n auto",
+    "tl-run --config runs/NAME/config.toml",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return run_command("tl-run", __doc__, FLAGS, _run, argv, _epilog)
+    command = Command("tl-run", __doc__, FLAGS, COMMON, EXAMPLES, _epilog)
+    return run_command(command, _run, argv)
 
 
-def _epilog() -> str:
+def _epilog(full: bool) -> str:
     known = strategies()
     width = max(map(len, known))
-    lines = [f"  {name:<{width}}  {cls.description()}".rstrip() for name, cls in known.items()]
-    return "\n\nstrategies:\n" + "\n".join(lines)
+    lines = ["strategies:"]
+    for name, cls in known.items():
+        lines.append(f"  {name:<{width}}  {cls.description()}".rstrip())
+        options = [f"{key}={value!r}" for key, value in cls.hyperparameters().items() if key != "n"]
+        if full and options:
+            lines.append(f"  {'':<{width}}  --option {', '.join(options)}")
+    return "\n".join(lines)
 
 
 def _run(values: dict[str, Any]) -> int | None:
-    dry_run = values.pop("dry_run")
-    values.pop("config")
-    settings = Settings(**values)
-    searches = settings.n == "auto"
-    folds = settings.folds and not settings.fold
-    if searches and folds:
-        raise UsageError("--n auto must come without --folds. Received: both.")
-    if searches and dry_run:
+    settings = Settings(**of_groups(values, Settings))
+    workers = Workers(**of_groups(values, Workers))
+    if settings.n == "auto" and values["dry_run"]:
         raise UsageError(
             "--dry_run must have a depth. Received: --n auto, which trains to find it."
         )
-    if searches:
-        trained_on = settings.train_on if settings.protocol == "none" else None
-        trained_on = trained_on or "train"
-        settings = dataclasses.replace(settings, n=None, deterministic=True, train_on=trained_on)
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # its worker needs some too
-    from tl_strategies.training.job import check, claim, planned, prepare
+    from tl_strategies.execution.executor import check_workers
+    from tl_strategies.runs.job import check, prepare
 
+    check_workers(workers)
     import_source(settings.dataset)
-    checked = check(settings)
-    with quiet_import():
-        import keras  # noqa: F401
+    checked = check(settings)  # what needs no Keras is said at once
+    if values["dry_run"]:
+        with quiet_import():
+            import keras  # noqa: F401
 
-    job = prepare(dataclasses.replace(checked, strategy=None) if searches else checked)
-    plan = job.plan or planned(job, settings, job.directory).plan
-    if text := unheeded_text(settings, plan):
-        print(text)
-    if dry_run:
-        print(job.plan)
+        print(prepare(checked).plan)
         return None
     with quiet_import():
-        from tl_strategies.training.folds import run_folds
-        from tl_strategies.training.run import run
-    job = claim(job)
-    announce(job)
-    with long_work(job.directory, _go_on):
-        result = _run_best(job) if searches else run_folds(job) if folds else run(job)
-    print(summary(result))
+        from tl_strategies.api import do_run
+
+    print(summary(do_run(checked, workers, around_work(_go_on))))
     return None
 
 
-def _run_best(job):
-    """Search for the best depth below the run's directory; the run that has it."""
-    with quiet_import():
-        from tl_strategies.search.search import finish, run_search
-        from tl_strategies.search.settings import SearchSettings
-
-    found = run_search(
-        SearchSettings(), dataclasses.replace(job, directory=job.directory / "search")
-    )
-    print(f"n = {found.point.n}; the curve is {job.directory / 'search' / 'depth_curve.png'}")
-    return finish(found, job.directory)
-
-
 def _go_on(directory: pathlib.Path) -> str:
-    if not (directory / "plan.json").is_file():
-        begun = (directory / "search" / "config.toml", directory / "fold1" / "plan.json")
-        if not any(path.is_file() for path in begun):
-            return ""
-        return f"; go on with the same command, --run_dir {quoted(directory)} and --resume"
-    config = quoted(directory / "config.toml")
-    return f"; go on with: tl-run --config {config} --run_dir {quoted(directory)} --resume"
+    if (directory / "plan.json").is_file():
+        return replay("tl-run", directory, " --resume")
+    begun = (directory / "search" / "config.toml", directory / "fold1" / "plan.json")
+    if not any(path.is_file() for path in begun):
+        return ""
+    return f"; go on with the same command, --run_dir {quoted(directory)} and --resume"
 
 
 def summary(result) -> str:

@@ -1,67 +1,52 @@
 """tl-search: which transfer depth is best, and at what cost: the curve over n."""
 
-import dataclasses
+import functools
 import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import announce, import_source, long_work, quiet_import, quoted, run_command
-from tl_apps.flags import Flag, flags_of
-from tl_strategies.errors import UsageError
-from tl_strategies.search.settings import TRIAL_SETTINGS, SearchSettings
-from tl_strategies.training.settings import Settings
-from tl_strategies.training.unheeded import unheeded_text
+from tl_apps.cli import around_work, import_source, quiet_import, quoted, replay, run_command
+from tl_apps.flags import CONFIG, QUIET, flags_of, of_groups
+from tl_apps.help import Command
+from tl_strategies.search.settings import GROUPS, SearchSettings
+from tl_strategies.settings.run import Settings
 
-FLAGS = [
-    *flags_of(SearchSettings),
-    *flags_of(Settings, TRIAL_SETTINGS),
-    Flag("config", str, None, "preset or TOML file with defaults; the command line wins"),
-]
+FLAGS = [*flags_of(SearchSettings), *flags_of(*GROUPS), CONFIG, QUIET]
+COMMON = (
+    *("dataset", "strategy", "depths", "repeats", "space", "tuner", "backbone", "epochs"),
+    *("workers", "run_dir"),
+)
+EXAMPLES = (
+    "tl-search --dataset folder:photos",
+    "tl-search --dataset folder:photos --depths 0,6,12,18 --repeats 3",
+    "tl-search --space standard --tuner bayesian --trials 30 --workers 2",
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    return run_command("tl-search", __doc__, FLAGS, _run, argv)
+    command = Command("tl-search", __doc__, FLAGS, COMMON, EXAMPLES)
+    return run_command(command, _run, argv)
 
 
 def _run(values: dict[str, Any]) -> int | None:
-    settings = Settings(
-        **{name: values[name] for name in TRIAL_SETTINGS}, deterministic=True, train_on="train"
-    )
-    names = [field.name for field in dataclasses.fields(SearchSettings)]
-    search_settings = SearchSettings(**{name: values[name] for name in names})
-    if search_settings.worker and settings.run_dir is None:
-        raise UsageError("--worker must come with --run_dir, that of its chief.")
+    settings = Settings(**of_groups(values, *GROUPS), deterministic=True, train_on="train")
+    search = SearchSettings(**of_groups(values, SearchSettings))
+    from tl_strategies.execution.executor import check_workers
+    from tl_strategies.runs.job import check
     from tl_strategies.search.entries import check_tuner, read_entries
-    from tl_strategies.training.job import check, planned
 
+    check_workers(search)
     import_source(settings.dataset)
     checked = check(settings)  # what needs no Keras is said at once
-    check_tuner(search_settings, read_entries(search_settings, settings))
+    check_tuner(search, read_entries(search, settings))
     with quiet_import():
-        from tl_strategies.search.search import finish, open_job, run_search, work
+        from tl_strategies.api import do_search
 
-    job = open_job(checked, search_settings)
-    if search_settings.worker:
-        work(search_settings, job)
-        return None
-    if not search_settings.space.endswith(".toml"):  # which may vary what the plan comes from
-        plan = planned(job, job.settings, job.directory).plan
-        if text := unheeded_text(job.settings, plan):
-            print(text)
-    announce(job)
-    with long_work(job.directory, _go_on):
-        found = run_search(search_settings, job)
-        best = finish(found, job.directory / "best")
-    print(summary(found.summary, job.directory, best.metrics))
+    around = around_work(functools.partial(replay, "tl-search"))
+    found, best = do_search(checked, search, around)
+    print(summary(found.summary, found.trainer.job.directory, best.metrics))
     return None
-
-
-def _go_on(directory: pathlib.Path) -> str:
-    config = directory / "config.toml"
-    if not config.is_file():
-        return ""
-    return f"; go on with: tl-search --config {quoted(config)} --run_dir {quoted(directory)}"
 
 
 def summary(found: dict[str, Any], directory: pathlib.Path, metrics: dict[str, Any]) -> str:

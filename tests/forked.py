@@ -9,7 +9,7 @@ import resource
 import signal
 from collections.abc import Sequence
 
-NEEDED = ("training.run", "search.search", "analysis.curve", "testing")
+NEEDED = ("runs.run", "search.search", "analysis.study.curve", "testing")
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload([f"tl_strategies.{name}" for name in NEEDED])
 

@@ -36,6 +36,7 @@ DIRTY = {
 COMMAND = """
 import sys
 from tl_apps.cli import quiet_import, run_command
+from tl_apps.help import Command
 
 def body(values):
     with quiet_import():
@@ -46,7 +47,7 @@ def body(values):
     print(config.max_epochs(), matplotlib.get_backend(), sys.warnoptions)
     print(keras.src.backend.config.keras_home())
 
-sys.exit(run_command("tl", "", [], body, None))
+sys.exit(run_command(Command("tl", "", [], (), ()), body, None))
 """
 
 

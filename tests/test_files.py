@@ -7,13 +7,13 @@ import pytest
 
 from tl_strategies.directories import make_directory
 from tl_strategies.errors import UsageError
-from tl_strategies.files import read_json, remove_leftovers, write_text, written_aside
+from tl_strategies.files import atomic_write, read_json, remove_leftovers, write_text
 
 
 def test_what_a_killed_process_left_is_deleted_and_nothing_else(tmp_path):
     run = tmp_path / "run"
     make_directory(run)
-    aside = written_aside(run / "plan.json")
+    aside = atomic_write(run / "plan.json")
     left = aside.__enter__()  # and killed
     left.write_text("half")
     copy = run / left.name.replace(left.name.split("-")[1], "f" * 16)

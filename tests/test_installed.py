@@ -11,7 +11,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1]
 KNOWN_FLAGS = {
     "tl-run": "--learning_rate",
-    "tl-inspect": "--keep_top",
+    "tl-inspect": "--contact_sheet",
     "tl-search": "--tuner",
     "tl-curve": "--class_split",
 }

@@ -17,19 +17,22 @@ _PUBLIC = {
     "Head": "tl_strategies.plans.plan",
     "Phase": "tl_strategies.plans.plan",
     "Plan": "tl_strategies.plans.plan",
-    "Settings": "tl_strategies.training.settings",
+    "Settings": "tl_strategies.settings.run",
     "Strategy": "tl_strategies.strategies",
-    "Task": "tl_strategies.data.task",
+    "Task": "tl_strategies.task",
     "Unit": "tl_strategies.backbones.units",
     "UsageError": "tl_strategies.errors",
+    "curve": "tl_strategies.api",
     "find_units": "tl_strategies.backbones.units",
-    "fit": "tl_strategies.training.fit",
+    "fit": "tl_strategies.api",
     "get_strategy": "tl_strategies.strategies",
+    "load": "tl_strategies.api",
     "load_backbone": "tl_strategies.backbones.zoo",
+    "phases": "tl_strategies.strategies.adapt",
     "register": "tl_strategies.strategies",
-    "search_depth": "tl_strategies.search.search",
+    "search_depth": "tl_strategies.api",
 }
-_TRAINING = ("fit", "search_depth")  # need TensorFlow under Keras
+_TRAINING = ("curve", "fit", "load", "search_depth")  # need TensorFlow under Keras
 __all__ = [*_PUBLIC, "__version__"]
 
 

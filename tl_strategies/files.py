@@ -18,7 +18,7 @@ from tl_strategies.opening import open_regular
 
 
 @contextlib.contextmanager
-def written_aside(target: pathlib.Path) -> Iterator[pathlib.Path]:
+def atomic_write(target: pathlib.Path) -> Iterator[pathlib.Path]:
     """A path beside `target` to write a file or directory to; renamed to it when the block ends.
 
     Before that it is flushed to the disk. Where the block raises, nothing is left. A directory that
@@ -58,7 +58,7 @@ def remove_leftovers(directory: pathlib.Path) -> None:
 
 def write_text(target: pathlib.Path, text: str) -> None:
     """Write a small text file, whole or not at all."""
-    with written_aside(target) as aside:
+    with atomic_write(target) as aside:
         aside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
 
 

@@ -14,6 +14,7 @@ PLAIN = {"×": "x", "–": "-", "—": "-", "…": "...", "±": "+/-", "→": "-
 # What progress bars do in a terminal: colours, going back, erasing the line.
 BAR = re.compile("(\x1b\\[[0-9;]*m|\x1b\\[K|[\r\b])")
 ENCODING_ERRORS = "tl_strategies"  # name of our handler of characters that an encoding lacks
+OURS = ("Software", "tl-strategies")  # the text in figures that we draw
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how a cell begins that a spreadsheet would compute
 
 
@@ -122,6 +123,13 @@ def shielded() -> Iterator[None]:
         for stream in (sys.stdout, sys.stderr):
             stream.flush()
         sys.stdout, sys.stderr = before
+
+
+@contextlib.contextmanager
+def silenced() -> Iterator[None]:
+    """Print nothing on stdout."""
+    with contextlib.redirect_stdout(Shield(None)):
+        yield
 
 
 def leave(stream: TextIO | None) -> None:

@@ -22,14 +22,15 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import numpy as np
 
-from tl_strategies.analysis.cells import TREATMENTS, Cell, make_cells
-from tl_strategies.analysis.checks import check_study
-from tl_strategies.analysis.curve import halves_of, open_job
-from tl_strategies.analysis.settings import CELL_SETTINGS, CurveSettings
-from tl_strategies.analysis.study import Study
+from tl_strategies.analysis.study.cells import TREATMENTS, Cell, make_cells
+from tl_strategies.analysis.study.checks import check_study
+from tl_strategies.analysis.study.curve import halves_of, open_curve
+from tl_strategies.analysis.study.settings import GROUPS, CurveSettings
+from tl_strategies.analysis.study.study import Study
 from tl_strategies.backbones import caffenet
 from tl_strategies.data.images import Images
-from tl_strategies.training.settings import Settings
+from tl_strategies.settings.run import Settings
+from tl_strategies.settings.schema import names_of
 
 PRESET = pathlib.Path(__file__).parents[1] / "configs" / "yosinski_fashion_mnist.toml"
 DEEP = 5  # from which depth on frozen cells must be much cheaper
@@ -45,11 +46,11 @@ def main() -> None:
     if arguments.epochs:
         config["epochs"] = arguments.epochs
     with tempfile.TemporaryDirectory() as directory:
-        shared = {name: value for name, value in config.items() if name in CELL_SETTINGS}
+        shared = {name: value for name, value in config.items() if name in names_of(*GROUPS)}
         where = {"run_dir": f"{directory}/study", "cache_dir": f"{directory}/cache"}
         settings = Settings(**shared, **where, deterministic=True)
         curve = CurveSettings(splits=1)
-        job = open_job(check_study(settings, curve), curve)
+        job = open_curve(check_study(settings, curve), curve)
         study = Study(job, curve, halves_of(curve, job))
         cells = make_cells(list(study.halves.values()), TREATMENTS, depths, 1)
         ours = {}
@@ -57,7 +58,7 @@ def main() -> None:
             ours[cell] = study.run(cell)["seconds"]
             print(f"{cell.name}: ours {ours[cell]:.1f} s", flush=True)
         bases = {"A": Cell("random0", "BA", "base", 0, 0), "B": Cell("random0", "AB", "base", 0, 0)}
-        images = study._images(bases["B"])
+        images = study.trainer.images(study.settings_of(bases["B"]))
         arrays = {part: arrays_of(images, part) for part in ("train", "validation", "test")}
         weights = {name: list(study._weights(cell_of(of)).values()) for name, of in bases.items()}
         by_hand = {}
@@ -119,8 +120,8 @@ def report(ours: dict[Cell, float], by_hand: dict[Cell, float]) -> None:
         ("all cells", list(by_hand)),
     ):
         times = ours if name == "frozen, first use" else again
-        mine, hand = (sum(of[cell] for cell in chosen) for of in (times, by_hand))
-        print(f"{name:<32}{mine:>9.1f}{hand:>12.1f}{mine / hand:>8.2f}")
+        own, hand = (sum(found[cell] for cell in chosen) for found in (times, by_hand))
+        print(f"{name:<32}{own:>9.1f}{hand:>12.1f}{own / hand:>8.2f}")
     worst = max(again[cell] / by_hand[cell] for cell in deep)
     print(f"highest ratio of a frozen cell at n >= {DEEP}: {worst:.2f}")
     first, second = sum(ours[cell] for cell in by_hand), sum(again.values())

@@ -27,7 +27,7 @@ from tl_strategies.backbones.units import unit_output
 from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset
-from tl_strategies.data.store import Store
+from tl_strategies.store.store import Store
 from tl_strategies.training.forward import make_forward
 
 BATCH, RATE = 32, 3e-3

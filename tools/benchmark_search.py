@@ -40,7 +40,7 @@ from tl_strategies.backbones.units import unit_output
 from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset
-from tl_strategies.data.store import Store
+from tl_strategies.store.store import Store
 from tl_strategies.training.forward import BATCH, make_forward
 from tl_strategies.training.memory import keep_freed_memory
 

@@ -42,30 +42,39 @@ def runs(
 def search(count: int, settings: dict[str, Any], note: Callable[[], None]) -> None:
     """Trials at random points of the standard space."""
     import tl_strategies as tl
-    from tl_strategies.search.trial import Bench
+    from tl_strategies.search.trial import Trials
 
-    train = Bench.trial
+    train = Trials.run
 
-    def noted(*arguments: Any) -> list[dict]:
+    def noted(*arguments: Any) -> float:
         results = train(*arguments)
         note()
         return results
 
-    Bench.trial = noted
+    Trials.run = noted
     tl.search_depth(tuner="random", space="standard", trials=count, **settings)
 
 
 def study(count: int, settings: dict[str, Any], note: Callable[[], None]) -> None:
     """A base and the four other treatments that bundled weights allow, over depths."""
-    from tl_strategies.analysis.checks import check_study
-    from tl_strategies.analysis.curve import open_job, run_curve
-    from tl_strategies.analysis.settings import CurveSettings
-    from tl_strategies.training.settings import Settings
+    from tl_strategies.analysis.study.checks import check_study
+    from tl_strategies.analysis.study.curve import open_curve, run_curve
+    from tl_strategies.analysis.study.settings import CurveSettings
+    from tl_strategies.analysis.study.study import Study
+    from tl_strategies.settings.run import Settings
 
     depths = ",".join(map(str, range(1, count // 4 + 1)))
     curve = CurveSettings(n=depths, splits=1)
-    job = open_job(check_study(Settings(**settings, deterministic=True), curve), curve)
-    run_curve(curve, job, lambda *cell: note())
+    job = open_curve(check_study(Settings(**settings, deterministic=True), curve), curve)
+    train = Study.run
+
+    def noted(*arguments: Any) -> dict[str, Any]:
+        result = train(*arguments)
+        note()
+        return result
+
+    Study.run = noted
+    run_curve(curve, job)
 
 
 KINDS: dict[str, Callable[[int, dict[str, Any], Callable[[], None]], None]] = {
@@ -78,7 +87,7 @@ KINDS: dict[str, Callable[[int, dict[str, Any], Callable[[], None]], None]] = {
 
 def measure(kind: str, count: int) -> None:
     """Train in this process, and print how it grew."""
-    from tl_strategies.training.memory import resident
+    from tl_strategies.execution.worker import resident
 
     sizes, times = [], [time.perf_counter()]
 

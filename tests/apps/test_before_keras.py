@@ -34,7 +34,7 @@ SEARCH = [
     ("--strategy head --space standard --tuner random --probe_first", "--probe_first must come"),
     ("--tuner randm", "Did you mean 'random'"),
     ("--trials 0", "--trials must be at least 1"),
-    ("--worker a", "--chief and --worker must come with the environment variables"),
+    ("--engine slurm", "--engine must be one of local, ray"),
 ]
 CURVE = [
     ("--paper", "--paper must come with --backbone caffenet or caffenet_mini"),

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 
 from tl_apps.cli import quoted, run_command
+from tl_apps.help import Command
 from tl_strategies.errors import UsageError
 
 NAMES = ["plain", "two words", "it's", "a\x1b[31m", "caf\udce9", "a\nb", "back\\slash\t'", "$(x)"]
@@ -26,7 +27,7 @@ def test_messages_are_one_line(name, capsys):
     def body(values):
         raise UsageError(f"--run_dir must be free. Received: {pathlib.Path(name)}.")
 
-    assert run_command("tl", "", [], body, []) == 2
+    assert run_command(Command("tl", "", [], (), ()), body, []) == 2
     error = capsys.readouterr().err
     assert error.startswith("tl: error: --run_dir")
     assert error.endswith("\n")

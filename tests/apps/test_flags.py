@@ -1,9 +1,13 @@
 """What is typed becomes values, or a message that says what is wrong with it."""
 
+import re
+
 import pytest
 
+import tl_strategies as tl
 from tl_apps import tl_curve, tl_inspect, tl_run, tl_search
-from tl_apps.flags import Flag, help_text, parse
+from tl_apps.flags import Flag, parse
+from tl_apps.help import Command
 from tl_strategies.errors import UsageError
 
 SCHEMA = [
@@ -69,7 +73,7 @@ def test_what_is_typed(arguments, expected):
         (["--epoch", "3"], "Received: --epoch. Did you mean --epochs?"),
         (["--no-resume"], "Received: --no-resume. Did you mean --noresume?"),
         (["--no_resume"], "Received: --no_resume. Did you mean --noresume?"),
-        (["--zzz"], "Flags must be those of tl --help. Received: --zzz"),
+        (["--zzz"], "Flags must be those of tl --helpfull. Received: --zzz"),
         (["3"], "tl must get flags only. Received: 3."),
     ],
 )
@@ -111,4 +115,24 @@ def test_the_flags_of_a_command_have_their_defaults(command):
 
 def test_help_without_a_docstring():
     """As under python -OO."""
-    assert help_text("tl", None, SCHEMA).startswith("tl\n")
+    assert Command("tl", None, SCHEMA, ("epochs",), ()).help(full=False).startswith("tl\n")
+
+
+@pytest.mark.parametrize("command", [tl_run, tl_search, tl_curve, tl_inspect])
+def test_help_shows_what_is_used_most_and_helpfull_all(command, capsys):
+    names = {flag.name for flag in command.FLAGS}
+    assert set(command.COMMON) <= names
+    assert len(command.COMMON) <= 10
+    shown = {}
+    for flag in ("--help", "--helpfull"):
+        assert command.main([flag]) == 0
+        shown[flag] = re.findall(r"^  --(\w+)", capsys.readouterr().out, re.M)
+    assert shown["--help"] == list(command.COMMON)
+    assert sorted(set(shown["--helpfull"]) - {"option"}) == sorted(names - {"option"})
+
+
+def test_what_is_asked_about_the_command(capsys):
+    assert tl_run.main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tl-run {tl.__version__}\n"
+    assert tl_run.main(["--quiet", "--n", "99"]) == 2
+    assert capsys.readouterr().out == ""

@@ -14,16 +14,18 @@ import time
 import pytest
 
 from tl_apps.cli import run_command
+from tl_apps.help import Command
 from tl_apps.stopping import GRACE, children
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 BEGIN = """
 import hashlib, pathlib, subprocess, sys, time
-from tl_apps.cli import long_work, run_command
-from tl_apps.stopping import at_once
+from tl_apps.cli import run_command
+from tl_apps.help import Command
+from tl_apps.stopping import at_once, how_to_go_on
 
 def body(values):
-    with long_work(pathlib.Path("run"), lambda directory: f"; go on with {directory}"):
+    with how_to_go_on(lambda: "; go on with run"):
         work()
 
 def compute():
@@ -33,7 +35,7 @@ def go(seconds=60):
     print("ready", flush=True)
     time.sleep(seconds)
 """
-END = "\nsys.exit(run_command('tl', '', [], body, None))\n"
+END = "\nsys.exit(run_command(Command('tl', '', [], (), ()), body, None))\n"
 KINDS_OF_WORK = {
     "between bytecodes": "def work():\n go()",
     "in a call of a library": "def work():\n go(0); compute()",
@@ -190,7 +192,7 @@ def test_main_in_a_process_of_others():
     codes = []
 
     def run():
-        codes.append(run_command("tl", "", [], lambda values: 3, []))
+        codes.append(run_command(Command("tl", "", [], (), ()), lambda values: 3, []))
 
     run()
     thread = threading.Thread(target=run)

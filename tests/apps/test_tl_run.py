@@ -218,7 +218,7 @@ def test_the_cache_is_listed_and_cleared(tmp_path, photos, tiny, capsys):
     assert "features" in capsys.readouterr().out
     assert tl_inspect.main(["--cache", "--json", *where]) == 0
     tables = {table["kind"]: table for table in json.loads(capsys.readouterr().out)}
-    assert (tables["images"]["rows"], tables["images"]["image_size"]) == (42, 16)
+    assert (tables["images"]["rows"], tables["images"]["image_size"]) == (42, "16")
     assert (tables["features"]["rows"], tables["features"]["depth"]) == (36, 5)
     assert tables["features"]["backbone"] == str(tiny)
     assert tl_inspect.main(["--clear_cache", *where]) == 0

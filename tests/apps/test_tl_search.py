@@ -7,7 +7,6 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,7 +15,7 @@ import pytest
 
 from tl_apps.tl_search import main
 
-KILLS = 10
+KILLS = 8
 KILLER = """
 import os
 import signal
@@ -35,7 +34,7 @@ class Killer(tl.Strategy):
         return unit.depth > self.n
 
     def head(self, task):
-        if self.n == 3 and "--worker" in __import__("sys").argv:
+        if self.n == 3 and "execution/worker" in __import__("sys").argv[0]:
             print("out of memory", flush=True)
             os.kill(os.getpid(), signal.SIGKILL)
         return super().head(task)
@@ -64,11 +63,11 @@ def rows_of(directory):
     return [{name: row[name] for name in row if name != "seconds"} for row in rows]
 
 
-def test_the_same_in_process_and_with_three_workers(arguments, start, tmp_path):
+def test_the_same_here_and_with_three_workers(arguments, start, tmp_path):
     """The first as a user types it."""
     arguments = [*arguments, "--epochs", "2", "--repeats", "2", "--depths", "0,4"]
-    one, three = tmp_path / "in_process", tmp_path / "three"
-    command = [pathlib.Path(sys.executable).with_name("tl-search"), *arguments, "--in_process"]
+    one, three = tmp_path / "one", tmp_path / "three"
+    command = [pathlib.Path(sys.executable).with_name("tl-search"), *arguments]
     result = subprocess.run([*command, "--run_dir", one], capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert result.stderr == ""
@@ -76,7 +75,7 @@ def test_the_same_in_process_and_with_three_workers(arguments, start, tmp_path):
     assert "chosen" in start([*arguments, "--workers", "3"], three).ends()
     assert len(rows_of(one)) == 4
     assert rows_of(one) == rows_of(three)
-    predictions = [(of / "best" / "predictions.csv").read_bytes() for of in (one, three)]
+    predictions = [(path / "best" / "predictions.csv").read_bytes() for path in (one, three)]
     assert predictions[0] == predictions[1]
 
 
@@ -86,7 +85,7 @@ def worker_of(search):
     children = pathlib.Path(f"/proc/{number}/task/{number}/children")
     for child in children.read_text().split() if children.exists() else ():
         line = pathlib.Path(f"/proc/{child}/cmdline")
-        if line.exists() and b"--worker" in line.read_bytes():
+        if line.exists() and b"execution.worker" in line.read_bytes():
             return int(child)
     return None
 
@@ -104,21 +103,20 @@ def wait_for_a_checkpoint(search, directory):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
 def test_kills(arguments, start, tmp_path):
-    """Killed ten times, the search or its worker: the same in the end, nothing trained twice."""
+    """Killed eight times, the search or a worker: the same in the end, nothing trained twice."""
     arguments = [*arguments, "--epochs", "40", "--depths", "0,1,2"]
-    start([*arguments, "--in_process"], tmp_path / "whole").ends()
+    start(arguments, tmp_path / "whole").ends()
     directory = tmp_path / "killed"
     chance = random.Random(0)
     written = {}
     for kill in range(KILLS):
-        victim = ("search in process", "search in process", "worker", "search")[kill % 4]
-        if victim == "search in process":
-            search = start([*arguments, "--in_process"], directory)
-        elif victim == "worker":
+        victim = ("search alone", "search alone", "worker", "search")[kill % 4]
+        if victim == "search alone":
             search = start(arguments, directory)
-        if kill < KILLS - 2:
-            wait_for_a_checkpoint(search, directory)
-        time.sleep(chance.uniform(0, 2))
+        elif victim == "worker":
+            search = start([*arguments, "--workers", "2"], directory)
+        wait_for_a_checkpoint(search, directory)
+        time.sleep(chance.uniform(0, 1))
         for result in directory.glob("trials/*/*/result.json"):
             written.setdefault(result, result.stat().st_mtime_ns)
         worker = worker_of(search)
@@ -136,7 +134,7 @@ def test_a_trial_that_kills_its_process_twice_fails(arguments, start, tmp_path):
     plugin = tmp_path / "killer.py"
     plugin.write_text(KILLER)
     flags = ["--plugin", str(plugin), "--strategy", "killer", "--depths", "3,4", "--epochs", "1"]
-    output = start([*arguments, *flags], tmp_path / "search").ends()
+    output = start([*arguments, *flags, "--workers", "2"], tmp_path / "search").ends()
     killed, well = rows_of(tmp_path / "search")
     assert (killed["n"], killed["status"], well["status"]) == ("3", "failed", "completed")
     assert "it killed its process 2 times" in killed["reason"]
@@ -144,35 +142,9 @@ def test_a_trial_that_kills_its_process_twice_fails(arguments, start, tmp_path):
     assert "1 trials failed" in output
 
 
-def test_a_worker_that_grows_is_replaced(arguments, start, tmp_path):
-    flags = ["--depths", "3,5", "--epochs", "1", "--memory_growth", "0.000001"]
-    start([*arguments, *flags], tmp_path / "search").ends()
-    assert len(rows_of(tmp_path / "search")) == 2
-    log = (tmp_path / "search" / "workers" / "worker0.log").read_text()
-    assert "replacing this process" in log
-
-
 def test_a_full_disk_is_said(arguments, start, tmp_path):
-    arguments += ["--epochs", "1", "--cache", "off", "--in_process"]
+    arguments += ["--epochs", "1", "--cache", "off"]
     assert "must have space" in start(arguments, tmp_path / "search", file_limit=40_000).ends(2)
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-def test_a_chief_and_workers_of_their_own(arguments, start, tmp_path):
-    where = {"KERASTUNER_ORACLE_IP": "127.0.0.1", "KERASTUNER_ORACLE_PORT": str(free_port())}
-    arguments = [*arguments, "--epochs", "1", "--depths", "1,3,5"]
-    directory = tmp_path / "search"
-    workers = [start([*arguments, "--worker", name], directory, **where) for name in ("a", "b")]
-    chief = start([*arguments, "--chief"], directory, **where)
-    assert "chosen" in chief.ends()
-    for worker in workers:
-        worker.ends()
-    assert len(rows_of(directory)) == 3
 
 
 @pytest.mark.parametrize(
@@ -180,12 +152,12 @@ def test_a_chief_and_workers_of_their_own(arguments, start, tmp_path):
     [
         (["--depths", "0,19"], "--n must be from 0 to 5"),
         (["--strategy", "head"], "takes n"),
-        (["--chief"], "KERASTUNER_ORACLE_IP"),
-        (["--worker", "a"], "KERASTUNER_ORACLE_IP"),
+        (["--engine", "slurm"], "--engine must be one of local, ray"),
+        (["--engine", "local:a"], "--engine must be one of local, ray"),
+        (["--workers", "0"], "--workers must be at least 1"),
         (["--retrain", "--patience", "2"], "--patience"),
         (["--space", "fast"], "--space must be one of"),
         (["--space", "standard"], "--tuner random"),
-        (["--workers", "2", "--in_process"], "Only one"),
     ],
 )
 def test_what_a_user_gets_wrong(arguments, tmp_path, capsys, flags, message):
@@ -210,7 +182,8 @@ def test_run_with_n_auto(arguments, fork, tmp_path):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for workers in /proc")
 def test_ctrl_c_ends_the_workers_and_says_how_to_go_on(arguments, start, tmp_path):
-    search = start([*arguments, "--epochs", "500", "--depths", "0"], tmp_path / "search")
+    flags = ["--epochs", "500", "--depths", "0,1", "--workers", "2"]
+    search = start([*arguments, *flags], tmp_path / "search")
     while not list(tmp_path.glob("search/trials/*/*/checkpoints/last.npz")):
         assert search.alive
         time.sleep(0.1)

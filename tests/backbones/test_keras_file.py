@@ -7,7 +7,7 @@ from keras import layers, ops
 
 import tl_strategies as tl
 from tl_strategies.backbones.zoo import load_backbone
-from tl_strategies.training.run import Run
+from tl_strategies.runs.run import Run
 
 IMAGES = np.random.default_rng(0).uniform(0, 255, (3, 16, 16, 3)).astype("float32")
 POLICIES = ["mixed_float16", "mixed_bfloat16", "float16", "float64"]

@@ -150,12 +150,29 @@ def test_a_file_for_images_of_any_size(tmp_path, shape, given, size):
             load_backbone(str(tmp_path / "any.keras"), image_size=64)
 
 
-@pytest.mark.parametrize("shape", [(16, 24, 3), (16, 16, 4), (12,)])
+@pytest.mark.parametrize("shape", [(16, 16, 4), (12,)])
 def test_a_file_for_something_else(tmp_path, shape):
     image = keras.Input(shape)
     keras.Model(image, layers.Dense(2)(image)).save(tmp_path / "other.keras")
     with pytest.raises(tl.UsageError, match="--backbone must take"):
         load_backbone(str(tmp_path / "other.keras"))
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "shape"),
+    [
+        ("efficientnet_lite0", (64, 96), (64, 96)),
+        ("caffenet_mini", (28, 40), (28, 40)),
+        ("mobilenetv2", (32, 64), (32, 64)),
+        ("wide.keras", None, (16, 24)),
+    ],
+)
+def test_images_that_are_not_square(tmp_path, monkeypatch, name, size, shape):
+    monkeypatch.chdir(tmp_path)
+    image = keras.Input((16, 24, 3))
+    keras.Model(image, layers.Conv2D(4, 3)(image)).save("wide.keras")
+    weights = "imagenet" if name == "wide.keras" else "none"
+    assert load_backbone(name, weights, size).input_shape == (None, *shape, 3)
 
 
 def test_a_sequential_file(tmp_path):

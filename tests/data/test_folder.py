@@ -19,7 +19,7 @@ from tl_strategies.data.folder import list_folder
 from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset
-from tl_strategies.data.store import Store
+from tl_strategies.store.store import Store
 
 
 def load(root, size=24, store=None):

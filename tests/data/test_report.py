@@ -16,7 +16,7 @@ from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
 from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.data.sources import list_dataset
-from tl_strategies.data.store import Store
+from tl_strategies.store.store import Store
 
 
 def report_of(dataset, store=None, **how):

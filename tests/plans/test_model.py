@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from tl_strategies.backbones.units import find_units
-from tl_strategies.plans.adapt import adapt
 from tl_strategies.plans.model import build_model, set_trainable, variable_multipliers
 from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.plan import Phase
 from tl_strategies.strategies import strategies
+from tl_strategies.strategies.adapt import adapt
 from tl_strategies.strategies.create import create_strategy
 from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
 

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from tl_strategies.search.search import open_job, run_search
+from tl_strategies.runs.job import check
+from tl_strategies.search.search import open_search, run_search
 from tl_strategies.search.settings import SearchSettings
-from tl_strategies.training.job import check
-from tl_strategies.training.settings import Settings
+from tl_strategies.settings.run import Settings
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def find(base):
 
     def find(others=None, **flags):
         settings = dataclasses.replace(base, **(others or {}))
-        search = SearchSettings(**{"in_process": True, **flags})
-        return run_search(search, open_job(check(settings), search))
+        search = SearchSettings(**flags)
+        return run_search(search, open_search(check(settings), search))
 
     return find

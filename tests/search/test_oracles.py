@@ -131,20 +131,6 @@ def test_a_late_success_takes_the_stop_back(tmp_path):
     assert len(drive(oracle, lambda values: 0.5)) == DEPTHS - 4
 
 
-def test_workers_that_outlive_their_chief_keep_their_trials(tmp_path):
-    mine = oracle_of("exhaustive", tmp_path / "o.json").create_trial("mine")
-    told = []
-    oracle = oracle_of("exhaustive", tmp_path / "o.json", told.append, workers_live=True)
-    other = oracle.create_trial("other")
-    assert other.trial_id != mine.trial_id
-    assert oracle.create_trial("mine").trial_id == mine.trial_id
-    end(oracle, mine, 0.5)
-    end(oracle, mine, 0.4)  # a second time, by one that was thought dead
-    assert len(told) == 1
-    oracle.release("other")
-    assert oracle.create_trial("mine").trial_id == other.trial_id
-
-
 def test_hyperband_goes_on_with_the_best(tmp_path):
     ran = drive(oracle_of("hyperband", tmp_path / "o.json"), lambda values: values["n"] / 100)
     first = [

@@ -1,28 +1,28 @@
 import numpy as np
 import pytest
 
+from tl_strategies.runs.job import check, replan
+from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.probe import hopeless, pooled_codes, probe_depths
-from tl_strategies.search.search import open_job
+from tl_strategies.search.search import open_search
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import trial_settings
-from tl_strategies.search.trial import Bench
-from tl_strategies.training.job import check, planned
 
 
 @pytest.fixture
-def bench(base):
-    return Bench.open(open_job(check(base), SearchSettings()))
+def trainer(base):
+    return Trainer(open_search(check(base), SearchSettings()))
 
 
-def test_codes_are_pooled_outputs_of_every_unit(bench):
-    codes = pooled_codes(bench)
+def test_codes_are_pooled_outputs_of_every_unit(trainer):
+    codes = pooled_codes(trainer)
     assert [rows.shape for rows in codes["train"]] == [(30, 6)] * 4 + [(30, 8)]
-    images = bench.images[bench.images.positions("validation")]
-    top = bench.job.backbone.predict(images, verbose=0).mean(axis=(1, 2))
+    images = trainer.images()[trainer.images().positions("validation")]
+    top = trainer.job.backbone.predict(images, verbose=0).mean(axis=(1, 2))
     np.testing.assert_allclose(codes["validation"][-1], top, rtol=1e-5, atol=1e-6)
 
 
-def test_fine_tuning_is_probed_on_all_units_that_it_keeps(bench, monkeypatch):
+def test_fine_tuning_is_probed_on_all_units_that_it_keeps(trainer, monkeypatch):
     widths = []
     from sklearn.linear_model import RidgeClassifierCV
 
@@ -32,9 +32,9 @@ def test_fine_tuning_is_probed_on_all_units_that_it_keeps(bench, monkeypatch):
     )
     plans = {}
     for n in (1, 4, 5):
-        settings = trial_settings(bench.job.settings, {"n": n}, 0)
-        plans[n] = planned(bench.job, settings, bench.job.directory).plan
-    right = probe_depths(bench, plans, lambda done: None)
+        settings = trial_settings(trainer.job.settings, {"n": n}, 0)
+        plans[n] = replan(trainer.job, settings, trainer.job.directory).plan
+    right = probe_depths(trainer, plans, lambda done: None)
     assert widths == [32, 14, 8]
     assert {len(values) for values in right.values()} == {6}
 

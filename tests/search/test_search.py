@@ -12,14 +12,14 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.plugins.hparams import plugin_data_pb2
 
 import tl_strategies as tl
+from tl_strategies.api import fit
 from tl_strategies.directories import MARK
 from tl_strategies.errors import UsageError
 from tl_strategies.opening import locked
 from tl_strategies.plans.plan import Plan
-from tl_strategies.search.search import finish, open_job
+from tl_strategies.runs.job import check
+from tl_strategies.search.search import finish, open_search
 from tl_strategies.search.settings import SearchSettings
-from tl_strategies.training.fit import fit
-from tl_strategies.training.job import check
 
 PLUGIN = """
 import tl_strategies as tl
@@ -135,11 +135,11 @@ def test_another_backbone_is_refused(find, base, backbone, tmp_path):
 
 def test_a_space_with_settings_and_options(find, directory, tmp_path):
     file = tmp_path / "space.toml"
-    file.write_text("n = [2, 5]\nbatch_size = [4, 8]\nlowest_rate = [0.001, 0.1]\n")
+    file.write_text("n = [2, 5]\nbatch_size = [4, 8]\nlowest_multiplier = [0.001, 0.1]\n")
     found = find(space=str(file))
     rows = rows_of(directory)
     assert len(rows) == 8
-    assert {(row["n"], row["batch_size"], row["lowest_rate"]) for row in rows} == {
+    assert {(row["n"], row["batch_size"], row["lowest_multiplier"]) for row in rows} == {
         (n, size, rate) for n in "25" for size in "48" for rate in ("0.001", "0.1")
     }
     assert len(found.summary["curve"]) == 2
@@ -208,7 +208,7 @@ def test_from_python(base, tmp_path):
     run = tl.search_depth("partial", depths="4,5", run_dir=tmp_path / "search", **flags)
     assert run.plan.n in (4, 5)
     assert run.directory == tmp_path / "search" / "best"
-    with pytest.raises(UsageError, match="flags of tl-search"):
+    with pytest.raises(UsageError, match="Did you mean 'depths'"):
         tl.search_depth("partial", depth="all")
 
 
@@ -311,6 +311,6 @@ def test_tensorboard_compares_trials_by_what_varies(find, directory):
 def test_trials_of_all_depths_see_as_many_views(base, cache, views):
     """Whether their features are stored or not."""
     settings = dataclasses.replace(base, augment="flip", epochs=6, cache=cache)
-    assert open_job(check(settings), SearchSettings()).settings.views == views
+    assert open_search(check(settings), SearchSettings()).settings.views == views
     plain = dataclasses.replace(settings, augment="none")
-    assert open_job(check(plain), SearchSettings()).settings.views is None
+    assert open_search(check(plain), SearchSettings()).settings.views is None

@@ -6,9 +6,9 @@ from tl_strategies.errors import UsageError
 from tl_strategies.search.oracles import make_oracle
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import all_points, make_space, trial_settings
+from tl_strategies.settings.run import Settings
 from tl_strategies.strategies.create import create_strategy
 from tl_strategies.testing import tiny_backbone
-from tl_strategies.training.settings import Settings
 
 
 @pytest.fixture(scope="module")
@@ -111,16 +111,16 @@ def test_standard_space_has_what_the_strategy_declares(units):
 
 def test_trials_share_the_split(units):
     base = Settings(seed=3, option=["l2_sp=0.1"])
-    settings = trial_settings(base, {"n": 2, "lowest_rate": 0.05, "batch_size": 4}, 9)
+    settings = trial_settings(base, {"n": 2, "lowest_multiplier": 0.05, "batch_size": 4}, 9)
     assert (settings.n, settings.seed, settings.split_seed) == ("2", 9, 3)
-    assert settings.option == ("l2_sp=0.1", "lowest_rate=0.05")
+    assert settings.option == {"l2_sp": 0.1, "lowest_multiplier": 0.05}
     assert settings.batch_size == 4
 
 
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"workers": 2, "in_process": True}, "Only one"),
+        ({"workers": 0}, "--workers"),
         ({"tuner": "best"}, "--tuner must be one of"),
         ({"repeats": 0}, "--repeats"),
         ({"tuner": "hyperband", "repeats": 2}, "--repeats 1"),

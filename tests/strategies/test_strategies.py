@@ -1,11 +1,13 @@
 """Every registered strategy keeps the contract; each one's own facts."""
 
+import keras
 import numpy as np
 import pytest
 
 import tl_strategies as tl
 from tl_strategies.backbones.units import find_units
 from tl_strategies.plans.model import build_model
+from tl_strategies.settings.options import parse_options
 from tl_strategies.strategies import strategies
 from tl_strategies.strategies.create import create_strategy
 from tl_strategies.testing import TASK, check_strategy, tiny_backbone, tiny_batch
@@ -22,7 +24,7 @@ def test_contract(name):
 
 
 def plan(units, name, n=None, *options):
-    return create_strategy(name, n, options).plan(units, TASK)
+    return create_strategy(name, n, parse_options(options)).plan(units, TASK)
 
 
 def test_partial_freezes_the_first_n(units):
@@ -156,3 +158,30 @@ def test_adapt_draws_to_the_start_where_a_strategy_says_so():
         kernel = np.asarray(model.get_layer("top_conv").kernel)
         moved[strength] = np.abs(kernel - backbone.get_layer("top_conv").kernel).max()
     assert 0 < moved[40.0] < 0.5 * moved[0.0]
+
+
+def test_phases_are_trained_one_after_the_other():
+    """The head alone, then everything; the optimizer keeps what it knows of the head."""
+    backbone, task = tiny_backbone(), tl.Task(("cat", "dog", "owl"))
+    images, labels = tiny_batch()
+    trained, moments = [], []
+    for model, epochs in tl.phases(
+        tl.get_strategy("lp_ft")(), backbone, task, epochs=4, steps_per_epoch=1
+    ):
+        assert epochs == 2
+        moments.append(float(np.abs(model.optimizer.variables[-1]).sum()))
+        model.fit(images, labels, epochs=epochs, batch_size=12, verbose=0)
+        trained.append(len(model.trainable_weights))
+    assert trained[0] == 2 < trained[1]
+    assert moments[0] == 0 < moments[1]
+
+
+def test_adapt_says_what_it_cannot_do():
+    backbone, task = tiny_backbone(), tl.Task(("cat", "dog", "owl"))
+    with pytest.raises(tl.UsageError, match=r"for model, epochs in tl\.phases"):
+        tl.get_strategy("lp_ft")().adapt(backbone, task)
+    with pytest.raises(tl.UsageError, match=r"Use tl\.fit, or the strategy head"):
+        tl.get_strategy("fixed")().adapt(backbone, task)
+    sequential = keras.Sequential([keras.Input((16, 16, 3)), keras.layers.Conv2D(4, 3)])
+    with pytest.raises(tl.UsageError, match=r"keras\.Model\(model\.inputs"):
+        tl.get_strategy("head")().adapt(sequential, task)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from tensorflow.python.ops.script_ops import _py_funcs
 
-from tl_strategies.data.rows import LazyRows
+from tl_strategies.store.rows import LazyRows
 from tl_strategies.training.batches import evaluation_batches, training_batches
 
 

@@ -11,9 +11,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
-from tl_strategies.training import evaluate, features
-from tl_strategies.training import run as training_run
+from tl_strategies.evaluation import evaluate
+from tl_strategies.runs import run as training_run
+from tl_strategies.task import Task
+from tl_strategies.training import features
 from tl_strategies.training.checkpoint import Progress
+from tl_strategies.training.class_weight import class_weights
 from tl_strategies.training.engine import Engine
 
 CACHED_OR_NOT = """
@@ -196,7 +199,7 @@ def test_adapted_statistics_are_those_of_the_images(settings, photos):
     from tl_strategies.data.images import load_images
     from tl_strategies.data.parts import Splitting
     from tl_strategies.data.sources import list_dataset
-    from tl_strategies.data.store import Store
+    from tl_strategies.store.store import Store
 
     run = tl.fit("head", **settings, bn="adapt")
     images = load_images(
@@ -238,12 +241,12 @@ def test_l2_sp_draws_to_the_start(settings, backbone, tmp_path):
 
 
 def test_balanced_classes_weigh_the_same():
-    from tl_strategies.training.batches import class_weights
-
-    labels = np.array([0, 0, 0, 1, 2, 2])
-    weights = class_weights(labels, "balanced")
+    labels, task = np.array([0, 0, 0, 1, 2, 2]), Task(("a", "b", "c"))
+    weights = class_weights(labels, "balanced", task)
     np.testing.assert_allclose([weights[labels == label].sum() for label in range(3)], 2)
-    np.testing.assert_array_equal(class_weights(labels, "none"), np.ones(6))
+    np.testing.assert_array_equal(class_weights(labels, "none", task), np.ones(6))
+    given = class_weights(labels, {"a": 2.0, 2: 0.5}, task)
+    np.testing.assert_array_equal(given, [2, 2, 2, 1, 0.5, 0.5])
 
 
 def test_class_weights_reach_the_loss(settings, photos, tmp_path):

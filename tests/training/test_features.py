@@ -10,8 +10,8 @@ import tl_strategies as tl
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import find_units, unit_output
 from tl_strategies.backbones.zoo import load_backbone
-from tl_strategies.data.store import Store
 from tl_strategies.plans.model import build_model, set_trainable
+from tl_strategies.store.store import Store
 from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
 from tl_strategies.training.features import Features
 from tl_strategies.training.forward import make_forward, model_digest, run_batches

@@ -9,21 +9,23 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import layers, ops
 
+from tl_strategies.image_size import ImageSize, sides
+
 BGR_MEANS = (103.939, 116.779, 123.68)  # of ImageNet, in the order of the channels
 
 
-def build(name: str, image_size: int) -> keras.Model:
+def build(name: str, image_size: ImageSize) -> keras.Model:
     """A network with fresh weights.
 
     Args:
         name: "caffenet" or "caffenet_mini".
-        image_size: side of the images in pixels.
+        image_size: of the images, in pixels.
     """
     return {"caffenet": _caffenet, "caffenet_mini": _mini}[name](image_size)
 
 
-def _caffenet(image_size: int) -> keras.Model:
-    inputs = keras.Input((image_size, image_size, 3), name="image")
+def _caffenet(image_size: ImageSize) -> keras.Model:
+    inputs = keras.Input((*sides(image_size), 3), name="image")
     x = ops.flip(inputs, axis=-1) - ops.array(BGR_MEANS)
     x = _convolution("conv1", 96, 11, strides=4, padding="valid")(x)
     x = _normalized(_pooled("pool1", x), "norm1")
@@ -37,9 +39,9 @@ def _caffenet(image_size: int) -> keras.Model:
     return keras.Model(inputs, x, name="caffenet")
 
 
-def _mini(image_size: int) -> keras.Model:
+def _mini(image_size: ImageSize) -> keras.Model:
     """Neither groups nor normalization, which are slow on a CPU; Keras's own initial weights."""
-    inputs = keras.Input((image_size, image_size, 3), name="image")
+    inputs = keras.Input((*sides(image_size), 3), name="image")
     x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
     x = _convolution("conv1", 16, 5, strides=2, deviation=None)(x)
     x = _pooled("pool1", x, "same")

@@ -11,6 +11,7 @@ import numpy as np
 from keras import layers
 
 from tl_strategies.backbones.names import BUNDLED, STAGES
+from tl_strategies.image_size import ImageSize, sides
 
 WEIGHTS = pathlib.Path(__file__).parent / "assets" / "efficientnet_lite0.npz"
 IMAGE_SIZE = 128  # pixels; the weights were trained at 224
@@ -56,14 +57,14 @@ def _block(x, name, kernel_size, stride, expansion, filters):
     return x
 
 
-def build(image_size: int, include_top: bool = False) -> keras.Model:
-    """The network with fresh weights: (batch, image_size, image_size, 3) in [0, 255] to features.
+def build(image_size: ImageSize, include_top: bool = False) -> keras.Model:
+    """The network with fresh weights: (batch, height, width, 3) in [0, 255] to features.
 
     Args:
-        image_size: side of the images, in pixels.
+        image_size: of the images, in pixels.
         include_top: end in ImageNet's 1000 class probabilities, not in features (h, w, 1280).
     """
-    inputs = keras.Input((image_size, image_size, 3), name="image")
+    inputs = keras.Input((*sides(image_size), 3), name="image")
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocess")(inputs)
     x = _convolve(x, 32, 3, 2, "stem")
     x = _normalize(x, "stem_bn")

@@ -4,10 +4,11 @@ import keras
 
 from tl_strategies.backbones.keras_file import make_backbone
 from tl_strategies.errors import UsageError
+from tl_strategies.image_size import ImageSize
 
 
 def load_preset(
-    name: str, weights: str, image_size: int | None, top: str | None = None
+    name: str, weights: str, image_size: ImageSize | None, top: str | None = None
 ) -> keras.Model:
     """A flat backbone from a preset, with what its images are scaled by inside.
 

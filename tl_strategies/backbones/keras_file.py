@@ -14,6 +14,7 @@ from tl_strategies.backbones.flatten import flatten
 from tl_strategies.backbones.precision import require_float, require_float32_weights
 from tl_strategies.backbones.surgery import assign_weights, leaves, reinitialize
 from tl_strategies.errors import UsageError
+from tl_strategies.image_size import ImageSize, sides, size_text
 
 UNSIZED = 224  # pixels, for a network that takes images of any size
 
@@ -82,7 +83,7 @@ def make_backbone(
     model: keras.Model,
     name: str,
     weights: str,
-    image_size: int | None,
+    image_size: ImageSize | None,
     keep_top: bool = False,
     top: str | None = None,
 ) -> keras.Model:
@@ -126,11 +127,11 @@ def make_backbone(
     return model
 
 
-def _rebuilt(model: keras.Model, name: str, image_size: int | None) -> keras.Model:
+def _rebuilt(model: keras.Model, name: str, image_size: ImageSize | None) -> keras.Model:
     """The whole model as it must be: flat, float32, for batches of any size, for RGB images."""
     source = model.inputs[0]
-    side = _image_size(source.shape, name, image_size)
-    image = keras.Input((side, side, 3), name=source._keras_history.operation.name)
+    size = _image_size(source.shape, name, image_size)
+    image = keras.Input((*size, 3), name=source._keras_history.operation.name)
     model = keras.Model(source, model.outputs[0], name=model.name)  # not a dict, not a list
     if source.shape[3] == 1:
         coloured = keras.Input((*source.shape[1:3], 3))
@@ -140,32 +141,38 @@ def _rebuilt(model: keras.Model, name: str, image_size: int | None) -> keras.Mod
         flat = flatten(model, image)
         if source.shape[0] is not None:  # what was traced for it may hold it still
             count = 3 if source.shape[0] == 2 else 2
-            flat(np.zeros((count, side, side, 3), "float32"), training=False)
+            flat(np.zeros((count, *size, 3), "float32"), training=False)
     except Exception as error:  # of its author's code, or of operations made for other shapes
         reason = " ".join(str(error).split())[:300]
         raise UsageError(
             f"--backbone must be a network that can be built for images of shape (any number, "
-            f"{side}, {side}, 3). Received: {name}, built for {tuple(source.shape)}: "
+            f"{size[0]}, {size[1]}, 3). Received: {name}, built for {tuple(source.shape)}: "
             f"{type(error).__name__}: {reason}"
         ) from error
     require_float32_weights(flat, name)
     return flat
 
 
-def _image_size(shape: tuple[int | None, ...], name: str, image_size: int | None) -> int:
-    """The side of the images: the model's, or where it takes any the one that is asked for."""
+def _image_size(
+    shape: tuple[int | None, ...], name: str, image_size: ImageSize | None
+) -> tuple[int, int]:
+    """Height and width: the model's, or where it takes any those that are asked for."""
     if len(shape) != 4 or shape[3] not in (1, 3):
         raise UsageError(
             "--backbone must take images of shape (batch, height, width, 3 or 1). Received: "
             f"{name}, which takes {tuple(shape)}."
         )
-    sides = {side for side in shape[1:3] if side is not None}
-    if len(sides) > 1:
-        raise UsageError(f"--backbone must take square images. Received: {name}, {shape[1:3]}.")
-    side = sides.pop() if sides else image_size or UNSIZED
-    if image_size not in (None, side):
-        raise UsageError(f"--image_size must be {side}, that of {name}. Received: {image_size}.")
-    return side
+    asked = (None, None) if image_size is None else sides(image_size)
+    known = [side for side in shape[1:3] if side is not None]
+    missing = known[0] if known else UNSIZED
+    found = tuple(own or wanted or missing for own, wanted in zip(shape[1:3], asked, strict=True))
+    if image_size is not None and found != asked:
+        own = tuple(side or missing for side in shape[1:3])
+        raise UsageError(
+            f"--image_size must be {size_text(own)}, that of {name}. Received: "
+            f"{size_text(image_size)}."
+        )
+    return found
 
 
 def _output_of(model: keras.Model, layer: str, name: str) -> keras.KerasTensor:

@@ -7,6 +7,7 @@ import zipfile
 
 from tl_strategies.backbones.units import Unit, find_depth
 from tl_strategies.errors import UsageError, unknown
+from tl_strategies.image_size import ImageSize, sides, size_text
 
 BUNDLED = "efficientnet_lite0"
 UNTRAINED = ("caffenet", "caffenet_mini")  # ours, without published weights
@@ -46,7 +47,7 @@ def unit_names(name: str) -> list[str] | None:
 def check_backbone(
     name: str,
     weights: str = "imagenet",
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     keep_top: bool = False,
     top: str | None = None,
     n: int | str | None = None,
@@ -73,9 +74,9 @@ def check_backbone(
             )
     _check_weights(name, weights)
     least = LEAST_SIZES.get(name, 1)
-    if image_size is not None and image_size < least:
+    if image_size is not None and min(sides(image_size)) < least:
         raise UsageError(
-            f"--image_size must be at least {least} for {name}. Received: {image_size}."
+            f"--image_size must be at least {least} for {name}. Received: {size_text(image_size)}."
         )
     units = unit_names(name)
     if n is not None and units is not None:

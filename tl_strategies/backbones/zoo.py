@@ -18,6 +18,7 @@ from tl_strategies.backbones.keras_file import load_model_file, load_weights_fil
 from tl_strategies.backbones.names import BUNDLED, LEAST_SIZES, UNTRAINED, check_backbone
 from tl_strategies.environment import undisturbed
 from tl_strategies.errors import UsageError
+from tl_strategies.image_size import ImageSize, sides, size_text
 
 NO_ANSWER = 8  # seconds without an answer before a download is given up
 # Side in pixels for which the published weights were trained, where it is not 224.
@@ -46,7 +47,7 @@ IMAGE_SIZES = {
 def load_backbone(
     name: str,
     weights: str = "imagenet",
-    image_size: int | None = None,
+    image_size: ImageSize | None = None,
     keep_top: bool = False,
     top: str | None = None,
 ) -> keras.Model:
@@ -55,7 +56,7 @@ def load_backbone(
     Args:
         name: one of `backbone_names()`, "hub:PRESET" of KerasHub, or the path of a .keras file.
         weights: "imagenet", "none" (fresh), or the path of a weights or model file.
-        image_size: side of the images in pixels; None for the backbone's own.
+        image_size: of the images, in pixels; None for the backbone's own.
         keep_top: leave the classifier on top of a preset's or a file's network.
         top: the layer whose output are the features, in a preset's or a file's network.
 
@@ -65,8 +66,7 @@ def load_backbone(
     """
     check_backbone(name, weights, image_size, keep_top, top)
     if name.endswith(".keras"):
-        model = load_model_file(name)
-        return make_backbone(model, name, weights, image_size, keep_top, top)
+        return take_model(load_model_file(name), weights, image_size, keep_top, top, name)
     if name.startswith("hub:"):
         return load_preset(name, weights, image_size, top)
     if name == BUNDLED:
@@ -82,6 +82,19 @@ def load_backbone(
     return model
 
 
+@undisturbed()
+def take_model(
+    model: keras.Model,
+    weights: str = "imagenet",
+    image_size: ImageSize | None = None,
+    keep_top: bool = False,
+    top: str | None = None,
+    name: str = "",
+) -> keras.Model:
+    """A backbone from a model in memory, which stays as it is; see `load_backbone`."""
+    return make_backbone(model, name or model.name, weights, image_size, keep_top, top)
+
+
 def _applications() -> dict[str, tuple[Callable, Callable]]:
     """Constructor and `preprocess_input` of each network of keras.applications, by name."""
     builders = inspect.getmembers(keras.applications, inspect.isfunction)
@@ -90,7 +103,7 @@ def _applications() -> dict[str, tuple[Callable, Callable]]:
     }
 
 
-def _build_application(name: str, weights: str, image_size: int | None) -> keras.Model:
+def _build_application(name: str, weights: str, image_size: ImageSize | None) -> keras.Model:
     size = image_size or IMAGE_SIZES.get(name, 224)
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NO_ANSWER)
@@ -106,23 +119,25 @@ def _build_application(name: str, weights: str, image_size: int | None) -> keras
             ) from error
         if not isinstance(error, ValueError):
             raise
-        raise UsageError(f"--image_size does not fit {name}. Received: {size}. {error}") from error
+        raise UsageError(
+            f"--image_size does not fit {name}. Received: {size_text(size)}. {error}"
+        ) from error
     finally:
         socket.setdefaulttimeout(timeout)
 
 
-def _application(name: str, weights: str, size: int) -> keras.Model:
+def _application(name: str, weights: str, size: ImageSize) -> keras.Model:
     build, preprocess = _applications()[name]
     network = build(
         weights="imagenet" if weights == "imagenet" else None,
         include_top=False,
-        input_tensor=preprocess(keras.Input((size, size, 3), name="image")),
-        input_shape=(size, size, 3),
+        input_tensor=preprocess(keras.Input((*sides(size), 3), name="image")),
+        input_shape=(*sides(size), 3),
     )
     return keras.Model(network.inputs[0], network.outputs[0], name=name)
 
 
-def _is_of_weights(error: Exception, name: str, size: int) -> bool:
+def _is_of_weights(error: Exception, name: str, size: ImageSize) -> bool:
     """Did fetching the weights fail, or is what came broken, where the network can be built?"""
     # Keras wraps what urllib raises into a bare Exception.
     if any(isinstance(one, OSError | http.client.HTTPException) for one in _causes(error)):

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from tl_strategies.data.array_like import as_array
-from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
+from tl_strategies.task import Task
 
 NO_LABEL = "Leave out the images without a label, or give them one with a name of its own."
 

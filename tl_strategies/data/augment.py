@@ -1,7 +1,11 @@
 """Augmentation in the input pipeline: each view of an image is fixed by the view's key."""
 
+from typing import Any
+
 import numpy as np
 import tensorflow as tf
+
+from tl_strategies.errors import UsageError
 
 AREA = (0.5, 1.0)  # of the image that a crop keeps
 ASPECT = (3 / 4, 4 / 3)  # of the crop before it is stretched to a square
@@ -30,6 +34,39 @@ def augment(policy: str, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
             factors = [rng.uniform(1 - JITTER, 1 + JITTER, 3) for rng in draws]
             out = _colours(out, np.array(factors, "float32").T[..., None, None, None])
         return tf.cast(tf.round(tf.clip_by_value(out, 0, 255)), "uint8").numpy()
+
+
+def augment_by_layers(given: Any, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
+    """Images augmented by Keras layers, one after the other; see `augment`.
+
+    Each image is alone in its batch, and what the layers draw begins from its key.
+
+    Args:
+        given: a layer, or several.
+        images: as `augment` has them; layers get floats in [0, 255].
+        keys: as `augment` has them.
+
+    Raises:
+        UsageError: a layer changes the shape of images.
+    """
+    chain = list(given) if isinstance(given, list | tuple) else [given]
+    leaves = [leaf for layer in chain for leaf in layer._flatten_layers()]
+    generators = [one for leaf in leaves for one in getattr(leaf, "_seed_generators", ())]
+    out = np.empty_like(images)
+    for i, key in enumerate(keys):
+        draws = np.random.default_rng(int(key, 16))
+        for generator in generators:
+            generator.state.assign(np.array([draws.integers(2**31), 0], "int64"))
+        image = tf.constant(images[i : i + 1], "float32")
+        for layer in chain:
+            image = layer(image, training=True)
+        if image.shape != (1, *images.shape[1:]):
+            raise UsageError(
+                f"augment must leave images as large as they are. Received: {image.shape[1:]} from "
+                f"{images.shape[1:]}."
+            )
+        out[i] = np.asarray(tf.round(tf.clip_by_value(image, 0, 255)))[0]
+    return out
 
 
 def _box(rng: np.random.Generator, crop: bool) -> tuple[float, float, float, float]:

@@ -4,8 +4,8 @@ import hashlib
 import pathlib
 import zipfile
 
-from tl_strategies.data.cache import cache_directory, temporary_directory
-from tl_strategies.files import written_aside
+from tl_strategies.files import atomic_write
+from tl_strategies.store.cache import cache_directory, temporary_directory
 
 ARCHIVE = pathlib.Path(__file__).parent / "assets" / "clipart.zip"
 
@@ -29,6 +29,6 @@ def unpack_clipart() -> pathlib.Path:
 
 
 def _unpack(target: pathlib.Path) -> None:
-    with written_aside(target) as aside, zipfile.ZipFile(ARCHIVE) as archive:
+    with atomic_write(target) as aside, zipfile.ZipFile(ARCHIVE) as archive:
         archive.extractall(aside)
         (aside / "manifest.csv").unlink()

@@ -10,8 +10,8 @@ import numpy as np
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.part_names import parts_notes, parts_of
 from tl_strategies.data.split import PARTS
-from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
+from tl_strategies.task import Task
 
 COLUMNS = ("path", "label", "labels", "split", "group", "weight")
 

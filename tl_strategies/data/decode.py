@@ -1,4 +1,4 @@
-"""From images of any kind to one array: three channels, upright, padded to a square.
+"""From images of any kind to one array: three channels, upright, padded to one size.
 
 Alpha is composited on white, the first frame of an animation counts, the EXIF orientation is
 obeyed, and the aspect is kept by padding with white, so that nothing of an image is lost. Metadata
@@ -12,6 +12,7 @@ MOST_PIXELS are left out.
 import concurrent.futures
 import contextlib
 import itertools
+import math
 import pathlib
 import warnings
 from collections.abc import Callable, Iterable, Iterator
@@ -22,6 +23,7 @@ from PIL import ExifTags, Image, ImageOps
 from tl_strategies.data.faults import raise_machine_fault, reason
 from tl_strategies.data.formats import RefusedError, open_image
 from tl_strategies.data.metadata import without_metadata
+from tl_strategies.image_size import ImageSize, sides
 
 VERSION = 4  # another one decodes anew what is stored
 THREADS = 4
@@ -51,13 +53,13 @@ class LargeImageError(RefusedError):
     """An image is too large to be decoded beside others."""
 
 
-def read_image(source: Source, size: int, alone: bool = True) -> np.ndarray:
-    """An image as uint8 of shape (size, size, 3).
+def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarray:
+    """An image as uint8 of shape (height, width, 3).
 
     Args:
         source: the path of a file, what is in a file, or an image, of shape (height, width, 1 or 3)
             and uint8.
-        size: side in pixels.
+        size: in pixels.
         alone: whether no other thread decodes now.
 
     Raises:
@@ -66,7 +68,7 @@ def read_image(source: Source, size: int, alone: bool = True) -> np.ndarray:
         OSError: nothing can be read now, such as when too many files are open.
     """
     try:
-        return _square(source, size, alone)
+        return _fitted(source, size, alone)
     except LargeImageError:
         raise
     # Decoders raise whatever their author thought of; each means that the file is broken.
@@ -81,12 +83,14 @@ def read_image(source: Source, size: int, alone: bool = True) -> np.ndarray:
         raise ValueError(reason(error, path)) from error
 
 
-def _read_bare(source: str | pathlib.Path | bytes, size: int, alone: bool) -> np.ndarray | None:
+def _read_bare(
+    source: str | pathlib.Path | bytes, size: ImageSize, alone: bool
+) -> np.ndarray | None:
     """An image whose metadata may be what is broken; None where its pixels are."""
     with contextlib.suppress(OSError):
         for bare in without_metadata(source):
             try:
-                return _square(bare, size, alone)
+                return _fitted(bare, size, alone)
             except LargeImageError:
                 raise
             except Exception as error:
@@ -94,7 +98,7 @@ def _read_bare(source: str | pathlib.Path | bytes, size: int, alone: bool) -> np
     return None
 
 
-def _square(source: Source, size: int, alone: bool) -> np.ndarray:
+def _fitted(source: Source, size: ImageSize, alone: bool) -> np.ndarray:
     if isinstance(source, np.ndarray):
         opened = Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
     else:
@@ -104,8 +108,9 @@ def _square(source: Source, size: int, alone: bool) -> np.ndarray:
         if _is_large(image):
             if not alone:
                 raise LargeImageError("a large image")
-            image.draft(None, (SPARE * size, SPARE * size))  # JPEG decodes to fewer pixels
-            factor = max(1, max(image.size) // (SPARE * size))
+            height, width = sides(size)
+            image.draft(None, (SPARE * width, SPARE * height))  # JPEG decodes to fewer pixels
+            factor = max(1, image.width // (SPARE * width), image.height // (SPARE * height))
         image.load()
         turn = TURNS.get(_orientation(image))
         image = _to_rgb(image, factor)
@@ -182,22 +187,24 @@ def _scale(image: Image.Image) -> float:
     raise RefusedError(f"its values are {kind}: save it with 8 or 16 bits")
 
 
-def _padded(image: Image.Image, size: int) -> Image.Image:
-    if min(image.size) * size * 2 <= max(image.size):  # a line, which must not vanish
-        shape = (size, 1) if image.width > image.height else (1, size)
+def _padded(image: Image.Image, size: ImageSize) -> Image.Image:
+    height, width = sides(size)
+    long, short = image.width * height, image.height * width
+    if min(long, short) * 2 * (height if long > short else width) <= max(long, short):
+        shape = (width, 1) if long > short else (1, height)  # a line, which must not vanish
         image = image.resize(shape, Image.Resampling.BICUBIC)
-    return ImageOps.pad(image, (size, size), Image.Resampling.BICUBIC, color="white")
+    return ImageOps.pad(image, (width, height), Image.Resampling.BICUBIC, color="white")
 
 
-def decode_images(sources: Iterable[Source], size: int) -> Iterator[np.ndarray | str]:
+def decode_images(sources: Iterable[Source], size: ImageSize) -> Iterator[np.ndarray | str]:
     """Decode images in their order, several at a time, few ahead of what is asked for.
 
     Args:
         sources: see `read_image`.
-        size: side in pixels.
+        size: in pixels.
 
     Yields:
-        uint8 of shape (size, size, 3), or why the image cannot be read.
+        uint8 of shape (height, width, 3), or why the image cannot be read.
     """
 
     def decode(source: Source, alone: bool = False) -> np.ndarray | str | None:
@@ -208,7 +215,7 @@ def decode_images(sources: Iterable[Source], size: int) -> Iterator[np.ndarray |
         except ValueError as error:
             return str(error)
 
-    ahead = min(AHEAD, max(THREADS, AHEAD_BYTES // (3 * size**2)))
+    ahead = min(AHEAD, max(THREADS, AHEAD_BYTES // (3 * math.prod(sides(size)))))
     with concurrent.futures.ThreadPoolExecutor(THREADS) as pool:
         sources = iter(sources)
         while chunk := list(itertools.islice(sources, ahead)):

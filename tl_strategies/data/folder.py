@@ -11,9 +11,9 @@ import numpy as np
 from tl_strategies.data.faults import reason
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.part_names import parts_notes, parts_of
-from tl_strategies.data.task import Task
 from tl_strategies.data.walk import Walk
 from tl_strategies.errors import UsageError
+from tl_strategies.task import Task
 
 
 def list_folder(path: str | os.PathLike, source: str | None = None) -> Listing:

@@ -11,6 +11,8 @@ import stat
 
 from PIL import Image
 
+from tl_strategies.output import OURS
+
 FORMATS = (
     *("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "DIB", "AVIF", "HEIF", "JPEG2000", "PPM"),
     *("TGA", "ICO", "ICNS", "PCX", "SGI", "SUN", "DDS", "QOI", "XBM"),
@@ -37,7 +39,6 @@ OTHERS = (  # offset, bytes, what it is and what to do
     (8, b"AVI ", "a film: save its frames as JPEG"),
 )
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
-OURS = ("Software", "tl-strategies")  # the text in figures that we draw
 
 
 class RefusedError(ValueError):

@@ -10,9 +10,10 @@ import PIL.Image
 from tl_strategies.data.decode import VERSION, decode_images
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.parts import Splitting, assign_parts
-from tl_strategies.data.rows import LazyRows
 from tl_strategies.data.split import take_shots
-from tl_strategies.data.store import Entry, Store
+from tl_strategies.image_size import ImageSize, sides, size_text
+from tl_strategies.store.rows import LazyRows
+from tl_strategies.store.store import Entry, Store
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,7 +22,7 @@ class Images:
 
     Attributes:
         listing: paths and labels of those that are used; what was left out.
-        array: rows of uint8, of shape (all images, size, size, 3).
+        array: rows of uint8, of shape (all images, height, width, 3).
         rows: position in `array`, and in the listing's contents, of each image of the listing.
         keys: digest of each image's content, of dtype S32.
         decoding: what determines, with a file's bytes, the decoded image.
@@ -54,7 +55,7 @@ class Images:
 
 def load_images(
     listing: Listing,
-    size: int,
+    size: ImageSize,
     splitting: Splitting,
     store: Store,
     progress: Callable[[int], None],
@@ -63,7 +64,7 @@ def load_images(
 
     Args:
         listing: what to decode.
-        size: side in pixels.
+        size: of the images, in pixels.
         splitting: how images come into parts.
         store: where decoded images are kept.
         progress: called with the number of images decoded.
@@ -73,7 +74,7 @@ def load_images(
     """
     decoding = {
         "kind": "images",
-        "size": size,
+        "size": size if isinstance(size, int) else list(size),
         "decoder": f"pillow {PIL.__version__}, white padding, {VERSION}",
     }
     keys = listing.contents.digests()
@@ -88,8 +89,8 @@ def load_images(
                 yield position, image
             progress(done)
 
-    info = {"kind": "images", "image_size": size}
-    entry = store.fetch(decoding, info, keys, (size, size, 3), "uint8", compute)
+    metadata = {"kind": "images", "image_size": size_text(size)}
+    entry = store.fetch(decoding, metadata, keys, (*sides(size), 3), "uint8", compute)
     if entry is None:
         entry = Entry(_decoded_anew(listing, size, compute), "off")
     for position in set(entry.absent) - failures.keys():
@@ -101,7 +102,7 @@ def load_images(
     return Images(used, entry.array, rows, keys[rows], decoding, parts, train)
 
 
-def _unreadable(listing: Listing, size: int, positions: np.ndarray) -> dict[int, str]:
+def _unreadable(listing: Listing, size: ImageSize, positions: np.ndarray) -> dict[int, str]:
     """Why the files at some positions have no content; it never stands for another file's."""
     if not len(positions):
         return {}
@@ -112,12 +113,12 @@ def _unreadable(listing: Listing, size: int, positions: np.ndarray) -> dict[int,
     }
 
 
-def _decoded_anew(listing: Listing, size: int, compute: Callable) -> np.ndarray | LazyRows:
+def _decoded_anew(listing: Listing, size: ImageSize, compute: Callable) -> np.ndarray | LazyRows:
     """Images that are decoded whenever they are asked for; in memory where that would be slow.
 
     All are decoded once, to know which ones cannot be.
     """
-    shape = (len(listing.paths), size, size, 3)
+    shape = (len(listing.paths), *sides(size), 3)
     everything = np.arange(len(listing.paths))
     if listing.contents.in_order:
         array = np.zeros(shape, "uint8")

@@ -7,8 +7,8 @@ import numpy as np
 
 from tl_strategies.data.contents import Arrays, Files, Records
 from tl_strategies.data.left_out import left_out_lines
-from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError, unknown
+from tl_strategies.task import Task
 
 PER_CLASS = 3  # one for each part
 

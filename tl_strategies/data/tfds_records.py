@@ -13,8 +13,8 @@ import numpy as np
 from tl_strategies.data.contents import Records, digest
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.split import PARTS
-from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
+from tl_strategies.task import Task
 
 NO_ANSWER = 8  # seconds without an answer from a data set's server before it is given up
 BATCH = 256  # records read at a time

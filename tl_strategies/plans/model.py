@@ -1,11 +1,16 @@
 """From a plan to a Keras model: the units and the head; which weights are trained in a phase."""
 
+import contextlib
+import re
+from collections.abc import Callable, Iterator, Sequence
+
 import keras
-from keras import layers
+from keras import layers, ops
 
 from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, unit_layers
 from tl_strategies.backbones.units import Unit, unit_output
 from tl_strategies.environment import plain_keras
+from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Head, Phase, Plan
 
 # Of the moving statistics of fresh units. At 0.99, the value of most networks, a few hundred steps
@@ -17,10 +22,21 @@ EXACT = ("head_pool", "head_unit_length", "head_softmax", "head_sigmoid")  # alw
 
 
 @plain_keras()
-def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.Model:
+def build_model(
+    plan: Plan, backbone: keras.Model, units: list[Unit], head: Callable | None = None
+) -> keras.Model:
     """One flat model from images to probabilities, of shape (batch, labels).
 
     The backbone is copied, not touched. Fresh units and the head are initialised anew.
+
+    Args:
+        plan: of the model.
+        backbone: of the units.
+        units: of the backbone.
+        head: makes probabilities from the tensor of features, in place of the plan's head.
+
+    Raises:
+        UsageError: what the head makes are none.
     """
     copy = copy_model(backbone)
     for row, unit in zip(plan.units, units, strict=False):
@@ -30,9 +46,32 @@ def build_model(plan: Plan, backbone: keras.Model, units: list[Unit]) -> keras.M
                 if isinstance(layer, layers.BatchNormalization):
                     layer.momentum = min(layer.momentum, FRESH_MOMENTUM)
     features = unit_output(copy, units[len(plan.units) - 1])
-    return keras.Model(
-        copy.inputs[0], _head(plan.head, features), name=plan.strategy.replace(":", "_")
-    )
+    outputs = _head(plan.head, features) if head is None else _given_head(head, plan, features)
+    name = re.sub(r"[^\w.-]", "_", plan.strategy).strip("_")  # not of all may Keras name a model
+    return keras.Model(copy.inputs[0], outputs, name=name)
+
+
+def _given_head(head: Callable, plan: Plan, features: keras.KerasTensor) -> keras.KerasTensor:
+    what = f"probabilities of shape (batch, {plan.head.labels})"
+    try:
+        outputs = head(features)
+        shape = tuple(outputs.shape)
+    except Exception as error:  # of a user's code
+        raise UsageError(
+            f"head must make {what} from features of shape {tuple(features.shape)}. Received: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+    if shape != (None, plan.head.labels):
+        raise UsageError(f"head must make {what}. Received: a tensor of shape {shape}.")
+    zeros = ops.zeros((1, *features.shape[1:]))
+    values = ops.convert_to_numpy(keras.Model(features, outputs)(zeros, training=False))[0]
+    one = plan.head.multilabel or abs(values.sum() - 1) < 1e-3
+    if not (one and (values >= 0).all() and (values <= 1).all()):
+        raise UsageError(
+            f"head must make {what}. Received: {values.tolist()[:10]}. End it in a Dense layer "
+            f"with activation={'sigmoid' if plan.head.multilabel else 'softmax'!r}."
+        )
+    return outputs
 
 
 def _head(head: Head, x):
@@ -92,12 +131,30 @@ def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phas
             is_bn = isinstance(leaf, layers.BatchNormalization)
             leaf.trainable = active and (row.bn == "train" or not is_bn)
             _set_dropout(leaf, active)
-        for leaf in unit_layers(model, unit):  # all are set now
-            expected |= {id(w) for w in leaf.trainable_weights}
+            if leaf.trainable:  # as planned, not as Keras has set it
+                expected |= {id(w) for w in leaf._trainable_variables}
     actual = {id(w) for w in model.trainable_weights}
     if actual != expected:
         wrong = [w.path for w in model.weights if (id(w) in actual) != (id(w) in expected)]
         raise RuntimeError(f"`trainable` did not take effect on {', '.join(wrong)}.")
+
+
+@contextlib.contextmanager
+def following_batches(chosen: Sequence[layers.BatchNormalization]) -> Iterator[None]:
+    """Meanwhile statistics after a step in training mode are those of its batch.
+
+
+    Args:
+        chosen: frozen layers, which are so again afterwards.
+    """
+    momenta = [leaf.momentum for leaf in chosen]
+    for leaf in chosen:
+        leaf.trainable, leaf.momentum = True, 0.0
+    try:
+        yield
+    finally:
+        for leaf, momentum in zip(chosen, momenta, strict=True):
+            leaf.trainable, leaf.momentum = False, momentum
 
 
 def set_precision(model: keras.Model, precision: str) -> None:
@@ -110,6 +167,7 @@ def set_precision(model: keras.Model, precision: str) -> None:
     for layer in model.layers:
         for leaf in leaves(layer):
             exact = isinstance(leaf, (layers.Normalization, layers.Rescaling)) or leaf.name in EXACT
+            exact = exact or layer is model.layers[-1]  # which makes the probabilities
             if not exact:
                 leaf.dtype_policy = precision
 

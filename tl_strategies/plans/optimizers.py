@@ -1,9 +1,12 @@
 """Keras's optimizers with what transfer needs: a rate, an age and an anchor for each variable."""
 
+import functools
+
 import keras
+import numpy as np
 from keras import ops
 
-from tl_strategies.plans.choices import OPTIMIZERS, check_optimizer
+from tl_strategies.plans.choices import OPTIMIZERS, REFUSED, check_optimizer
 
 
 def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
@@ -58,7 +61,9 @@ def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimize
             """Done in `update_step`, where the multiplier is known."""
 
         def get_config(self):
-            return {**super().get_config(), "multipliers": dict(self.multipliers)}
+            anchors = {path: np.asarray(value).tolist() for path, value in self.anchors.items()}
+            own = {"multipliers": dict(self.multipliers), "anchors": anchors, "l2_sp": self.l2_sp}
+            return {**super().get_config(), **own}
 
     UnitRateOptimizer.__name__ = UnitRateOptimizer.__qualname__ = f"UnitRate{base.__name__}"
     return UnitRateOptimizer
@@ -69,8 +74,15 @@ STARTS_ANEW = ("adafactor", "nadam")
 _CLASSES = {key: _for_transfer(getattr(keras.optimizers, name)) for key, name in OPTIMIZERS.items()}
 
 
+@functools.cache
+def _class_for(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
+    """The class of an optimizer that a user has, which may be none of Keras's own."""
+    known = {cls.__mro__[1]: cls for cls in _CLASSES.values()}
+    return known.get(base) or _for_transfer(base)
+
+
 def make_optimizer(
-    name: str,
+    optimizer: str | keras.optimizers.Optimizer,
     learning_rate: float | keras.optimizers.schedules.LearningRateSchedule,
     multipliers: dict[str, float] | None = None,
     weight_decay: float = 0.0,
@@ -81,10 +93,12 @@ def make_optimizer(
     """A new optimizer.
 
     Args:
-        name: of OPTIMIZERS, in any case; SGD gets Nesterov momentum 0.9.
+        optimizer: a name of OPTIMIZERS, in any case, of which SGD gets Nesterov momentum 0.9; or
+            an optimizer whose configuration is taken, but for the learning rate.
         learning_rate: of variables without a multiplier.
         multipliers: by variable path.
-        weight_decay: decoupled (times the learning rate); kernels only, not vectors.
+        weight_decay: decoupled (times the learning rate); kernels only, not vectors. An optimizer
+            that is given may have its own.
         anchors: values by variable path that variables are drawn to.
         l2_sp: strength of that, as a factor on the distance.
         scale_loss: wrap it in Keras's LossScaleOptimizer, for float16.
@@ -92,18 +106,20 @@ def make_optimizer(
     Raises:
         UsageError: see check_optimizer.
     """
-    check_optimizer(name)
-    options = {"momentum": 0.9, "nesterov": True} if name.lower() == "sgd" else {}
-    optimizer = _CLASSES[name.lower()](
-        learning_rate=learning_rate,
-        multipliers=multipliers,
-        weight_decay=weight_decay,
-        anchors=anchors,
-        l2_sp=l2_sp,
-        name=name.lower(),
-        **options,
-    )
-    return keras.optimizers.LossScaleOptimizer(optimizer) if scale_loss else optimizer
+    name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
+    if isinstance(optimizer, str):
+        check_optimizer(name)
+        options = {"momentum": 0.9, "nesterov": True} if name.lower() == "sgd" else {}
+        cls = _CLASSES[name.lower()]
+    else:
+        if name.lower() in REFUSED:
+            check_optimizer(name)
+        options = optimizer.get_config()
+        weight_decay = weight_decay or options.get("weight_decay") or 0.0
+        cls = _class_for(type(optimizer))
+    options |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "name": name.lower()}
+    made = cls(multipliers=multipliers, anchors=anchors, l2_sp=l2_sp, **options)
+    return keras.optimizers.LossScaleOptimizer(made) if scale_loss else made
 
 
 def inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:

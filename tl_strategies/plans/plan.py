@@ -33,7 +33,7 @@ class Head:
 
     Attributes:
         classifier: "softmax" is trained by gradient descent; "linear_svm" and
-            "logistic_regression" are fitted on stored codes by scikit-learn.
+            "logistic_regression" are fitted on stored codes by scikit-learn; "given" is a user's.
         labels: the number of labels.
         hidden: sizes of fully connected ReLU layers before the classifier.
         dropout: rate before each Dense layer.
@@ -41,7 +41,7 @@ class Head:
         multilabel: a probability for each label by itself (sigmoid in place of softmax).
     """
 
-    classifier: Literal["softmax", "linear_svm", "logistic_regression"]
+    classifier: Literal["softmax", "linear_svm", "logistic_regression", "given"]
     labels: int
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
@@ -138,6 +138,8 @@ class Plan:
 
 def describe_head(head: Head) -> str:
     """One line: the head's layers in order."""
+    if head.classifier == "given":
+        return f"given, over {head.labels} labels"
     layers = ["average pooling"]
     layers += ["unit length"] if head.unit_length else []
     dropout = [f"dropout {head.dropout:g}"] if head.dropout else []

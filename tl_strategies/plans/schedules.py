@@ -45,6 +45,31 @@ SHAPES = {  # the rise over the warm-up, and the fall over what remains
 
 
 @keras.saving.register_keras_serializable("tl_strategies")
+class Later(keras.optimizers.schedules.LearningRateSchedule):
+    """A schedule from one of its later steps on.
+
+    Args:
+        schedule: of Keras.
+        first_step: its step at which the optimizer that counts the steps is new.
+    """
+
+    def __init__(
+        self, schedule: keras.optimizers.schedules.LearningRateSchedule | dict, first_step: int
+    ):
+        if isinstance(schedule, dict):
+            schedule = keras.saving.deserialize_keras_object(schedule)
+        self.schedule = schedule
+        self.first_step = first_step
+
+    def __call__(self, step):
+        return self.schedule(ops.cast(step, "float32") + self.first_step)
+
+    def get_config(self) -> dict:
+        schedule = keras.saving.serialize_keras_object(self.schedule)
+        return {"schedule": schedule, "first_step": self.first_step}
+
+
+@keras.saving.register_keras_serializable("tl_strategies")
 class Schedule(keras.optimizers.schedules.LearningRateSchedule):
     """A warm-up, then a shape over what remains.
 

@@ -8,15 +8,13 @@ from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
 from tl_strategies.search.settings import SearchSettings
+from tl_strategies.settings.groups import Stopping, Training
+from tl_strategies.settings.run import Settings
+from tl_strategies.settings.schema import names_of
 from tl_strategies.strategies import Strategy, get_strategy
-from tl_strategies.training.settings import Settings
 
 # Settings that a trial may have of its own; the others are of the data, the backbone or the place.
-VARIED = (
-    *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "schedule_over", "warmup"),
-    *("plateau", "patience", "weight_decay", "label_smoothing", "class_weight", "augment", "views"),
-    *("bn", "precision"),
-)
+VARIED = names_of(Training, Stopping)
 STANDARD = {
     "learning_rate": {"low": 3e-4, "high": 3e-2, "scale": "log"},
     "weight_decay": [0.0, 1e-4, 1e-2],

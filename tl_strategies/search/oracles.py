@@ -1,6 +1,5 @@
 """KerasTuner's oracles, made to survive: their state is one file that is replaced as a whole."""
 
-import collections
 import json
 import pathlib
 from collections.abc import Callable
@@ -19,10 +18,10 @@ from tl_strategies.search.space import all_points
 OBJECTIVE = keras_tuner.Objective("validation_score", "max")
 MOST_FAILURES = 3  # before any trial has succeeded
 HYPERBAND_FACTOR = 3
-FAILURE = "failure.txt"  # in a trial's directory: KerasTuner's protocol does not carry the reason
+FAILURE = "failure.txt"  # in a trial's directory
 
 
-class Durable:
+class PersistentOracle:
     """Mixin of an oracle that can be killed at any moment.
 
     KerasTuner writes trials and state to several files in place; a kill between or within them
@@ -31,13 +30,11 @@ class Durable:
     Attributes:
         file: holds the state.
         ended: is called with each trial that has ended.
-        asked: how often each worker has asked for a trial.
         stopped: why no more trials are begun; empty as long as they are.
     """
 
     file: pathlib.Path
     ended: Callable[[Trial], None]
-    asked: collections.Counter
     stopped: str = ""
 
     def open(
@@ -45,7 +42,6 @@ class Durable:
         file: pathlib.Path,
         ended: Callable[[Trial], None],
         has_results: Callable[[str], bool] = lambda trial_id: True,
-        workers_live: bool = False,
     ) -> None:
         """Go on from the file if it is there.
 
@@ -55,13 +51,11 @@ class Durable:
             file: holds the state.
             ended: is called with each trial that has ended.
             has_results: whether what a trial has given is there, by its name.
-            workers_live: whether workers may still run their trials, and come back.
 
         Raises:
             UsageError: the file is damaged.
         """
         self.file, self.ended = file, ended
-        self.asked = collections.Counter()
         self.verbose = 0
         if not file.is_file():
             return
@@ -72,12 +66,10 @@ class Durable:
                 f"--run_dir must hold a search that can be read. Received: {file}, which is "
                 f"damaged: {error}. Name another directory; what is stored is found again."
             ) from error
-        running = {name: t for name, t in self.ongoing_trials.items() if t.status == "RUNNING"}
-        self.ongoing_trials = running if workers_live else {}
-        kept = {trial.trial_id for trial in self.ongoing_trials.values()}
+        self.ongoing_trials = {}
         ended = [name for name, trial in self.trials.items() if trial.status == "COMPLETED"]
         done = list(filter(has_results, ended))
-        again = [name for name in self.trials if name not in {*kept, *done}]
+        again = [name for name in self.trials if name not in done]
         self._retry_queue = again[::-1]  # the last is taken first
         self.end_order = [name for name in self.end_order if name in done]
         for name in again:
@@ -87,13 +79,6 @@ class Durable:
     def unfinished(self) -> bool:
         """Whether trials are running, or wait to be run again."""
         return bool(self._retry_queue or self.ongoing_trials)
-
-    def release(self, worker: str) -> None:
-        """Let another worker have the trial of one that will not come back."""
-        trial = self.ongoing_trials.pop(worker, None)
-        if trial is not None:
-            self._retry_queue.append(trial.trial_id)
-        self.tuner_ids.discard(worker)
 
     def get_state(self) -> dict[str, Any]:
         trials = [trial.get_state() for trial in self.trials.values()]
@@ -107,18 +92,12 @@ class Durable:
     def save(self) -> None:
         write_text(self.file, json.dumps(self.get_state()))
 
-    def create_trial(self, tuner_id: str) -> Trial:
-        self.asked[tuner_id] += 1
-        return super().create_trial(tuner_id)
-
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         if self.stopped:  # unless one that is running succeeds
             return {"status": "IDLE" if self.ongoing_trials else "STOPPED"}
         return super().populate_space(trial_id)
 
     def end_trial(self, trial: Trial) -> None:
-        if trial.trial_id in self.end_order:  # by a worker that was thought dead
-            return
         super().end_trial(trial)
         self.ended(self.trials[trial.trial_id])
 
@@ -154,11 +133,11 @@ class _Points(keras_tuner.Oracle):
         return {"status": "STOPPED"}
 
 
-class Points(Durable, _Points):
+class Points(PersistentOracle, _Points):
     """Every point of a list."""
 
 
-class _Drawn(Durable):
+class _Drawn(PersistentOracle):
     """Mixin of an oracle that draws points: some may be known to fail."""
 
     fails: Callable[[dict[str, Any]], bool]
@@ -190,7 +169,7 @@ def make_oracle(
     epochs: int,
     seed: int,
     fails: Callable[[dict[str, Any]], bool],
-) -> Durable:
+) -> PersistentOracle:
     """The oracle of a search.
 
     Args:

@@ -17,8 +17,10 @@ from keras import ops
 from tl_strategies.backbones.cost import multiply_adds
 from tl_strategies.backbones.units import unit_output
 from tl_strategies.files import read_json, write_text
+from tl_strategies.image_size import size_text
 from tl_strategies.plans.plan import Plan
-from tl_strategies.search.trial import Bench, fails, point_job
+from tl_strategies.runs.trainer import Trainer
+from tl_strategies.search.trial import fails, point_job
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import (
     BATCH,
@@ -34,9 +36,9 @@ PARTS = ("train", "validation")
 MOST_ERRORS = 2  # standard errors below the best
 
 
-def pooled_codes(bench: Bench) -> dict[str, list[np.ndarray]]:
+def pooled_codes(trainer: Trainer) -> dict[str, list[np.ndarray]]:
     """The output of every unit averaged over its places, by part; one pass, kept in the store."""
-    job = bench.job
+    job = trainer.job
     pooled = []
     for unit in job.units:
         tensor = unit_output(job.backbone, unit)
@@ -44,7 +46,8 @@ def pooled_codes(bench: Bench) -> dict[str, list[np.ndarray]]:
         pooled.append(ops.mean(tensor, axes) if axes else tensor)
     widths = np.cumsum([tensor.shape[-1] for tensor in pooled])
     model = keras.Model(job.backbone.inputs[0], ops.concatenate(pooled, axis=-1))
-    inputs = {part: part_inputs(bench.images, part) for part in PARTS}
+    images = trainer.images()
+    inputs = {part: part_inputs(images, part) for part in PARTS}
     forward = make_forward(model)
     codes = {}
     for part, given in inputs.items():
@@ -53,11 +56,15 @@ def pooled_codes(bench: Bench) -> dict[str, list[np.ndarray]]:
             for first, values in run_batches(forward, given.array, positions):
                 yield from zip(positions[first : first + BATCH], values, strict=False)
 
-        what = {"kind": "codes", "model": model_digest(model), "images": bench.images.decoding}
-        info = {"kind": "codes", "backbone": job.settings.backbone, "image_size": job.image_size}
+        identity = {"kind": "codes", "model": model_digest(model), "images": images.decoding}
+        metadata = {
+            "kind": "codes",
+            "backbone": job.settings.backbone,
+            "image_size": size_text(job.image_size),
+        }
         shape = (int(widths[-1]),)
-        entry = bench.store.fetch(
-            what | computed_with(), info, given.keys, shape, "float32", compute
+        entry = trainer.store.fetch(
+            identity | computed_with(), metadata, given.keys, shape, "float32", compute
         )
         if entry is None:  # there is no store
             rows = np.stack([value for _, value in compute(np.arange(len(given.keys)))])
@@ -68,19 +75,19 @@ def pooled_codes(bench: Bench) -> dict[str, list[np.ndarray]]:
 
 
 def probe_depths(
-    bench: Bench, plans: dict[int, Plan], progress: Callable[[int], None]
+    trainer: Trainer, plans: dict[int, Plan], progress: Callable[[int], None]
 ) -> dict[int, np.ndarray]:
     """The share of its labels that a linear classifier gets right, for each validation image.
 
     Args:
-        bench: the data and the backbone.
+        trainer: the data and the backbone.
         plans: by depth; say which units keep pretrained weights.
         progress: called with the number of depths done.
     """
     from sklearn.linear_model import RidgeClassifierCV
 
-    codes = pooled_codes(bench)
-    labels = {part: part_inputs(bench.images, part).labels for part in PARTS}
+    codes = pooled_codes(trainer)
+    labels = {part: part_inputs(trainer.images(), part).labels for part in PARTS}
     right, done = {}, {}
     for count, (depth, plan) in enumerate(plans.items(), 1):
         pretrained = [row.depth for row in plan.units if row.weights == "pretrained"]
@@ -112,9 +119,9 @@ def hopeless(right: dict[int, np.ndarray]) -> list[int]:
     return found
 
 
-def leave_out(bench: Bench, space: keras_tuner.HyperParameters) -> dict[str, Any]:
+def leave_out(trainer: Trainer, space: keras_tuner.HyperParameters) -> dict[str, Any]:
     """Depths that a probe finds hopeless; says so, and what that saves."""
-    job = bench.job
+    job = trainer.job
     file = job.directory / "probe.json"
     done = read_json(file)
     if done is not None:
@@ -123,7 +130,7 @@ def leave_out(bench: Bench, space: keras_tuner.HyperParameters) -> dict[str, Any
     plans = {n: point_job(job, {"n": n}).plan for n in depths if not fails(job, {"n": n})}
     if not plans:
         return {}
-    right = probe_depths(bench, plans, progress_bar(len(plans), "linear probes"))
+    right = probe_depths(trainer, plans, progress_bar(len(plans), "linear probes"))
     costs = multiply_adds(job.backbone, job.units)
     work = {n: _work(plan, costs) for n, plan in plans.items()}
     out = hopeless(right)

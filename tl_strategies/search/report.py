@@ -2,15 +2,14 @@
 
 import pathlib
 import shutil
-import sys
 from collections.abc import Callable
 
 from keras_tuner.engine.trial import Trial
 
 from tl_strategies.files import write_text
-from tl_strategies.search.oracles import Durable, reason
+from tl_strategies.search.oracles import PersistentOracle, reason
 from tl_strategies.search.results import Point, completed_points, read_results, trials_csv, visible
-from tl_strategies.tracking.progress import progress_bar
+from tl_strategies.tracking.progress import TaskLines
 
 
 class Report:
@@ -21,7 +20,6 @@ class Report:
         oracle: of the search.
         seeds: that each trial has a training for.
         epochs: of a whole training.
-        total: how many trials there will be; None where nobody knows.
         goes_on: whether later trials go on where earlier ones ended.
         pick: chooses among points.
         metric: the name of what they are chosen by.
@@ -30,10 +28,9 @@ class Report:
     def __init__(
         self,
         directory: pathlib.Path,
-        oracle: Durable,
+        oracle: PersistentOracle,
         seeds: list[int],
         epochs: int,
-        total: int | None,
         goes_on: bool,
         pick: Callable[[list[Point]], Point],
         metric: str,
@@ -42,23 +39,17 @@ class Report:
         self.oracle = oracle
         self.seeds = seeds
         self.epochs = epochs
-        self.total = total
         self.goes_on = goes_on
         self.pick = pick
         self.metric = metric
-        self.bar = progress_bar(total, "trials")
 
     def begin(self) -> None:
-        """Show how many trials have ended already."""
-        self.bar(len(self.oracle.end_order))
+        """Count from the trials that have ended already."""
+        self.lines = TaskLines(self.oracle.max_trials, len(self.oracle.end_order))
 
     def __call__(self, trial: Trial) -> None:
         self.write()
-        ended = len(self.oracle.end_order)
-        count = f"{ended}/{self.total}" if self.total else str(ended)
-        erase = "\r\x1b[K" if sys.stdout.isatty() else ""
-        print(f"{erase}[{count}] {self._line(trial)}", flush=True)
-        self.bar(ended)
+        self.lines.write(self._line(trial))
         if not self.goes_on:
             self.prune()
 

@@ -11,8 +11,8 @@ from typing import Any
 from keras_tuner.engine.trial import Trial
 
 from tl_strategies.files import read_json
+from tl_strategies.runs.trainer import RESULT
 from tl_strategies.search.oracles import reason
-from tl_strategies.search.trial import RESULT
 
 
 @dataclasses.dataclass(frozen=True)

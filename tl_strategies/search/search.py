@@ -1,43 +1,41 @@
 """A search, from top to bottom: the space, the trials, the choice of n, the best as a run."""
 
 import dataclasses
-import json
-import os
+import hashlib
 import pathlib
 from typing import Any
 
-import grpc
 import keras_tuner
 from keras_tuner.engine.hyperparameters import Choice
 
 from tl_strategies.directories import claimed
-from tl_strategies.environment import undisturbed
 from tl_strategies.errors import UsageError
+from tl_strategies.execution.executor import execute, runs_here
+from tl_strategies.execution.tasks import Opening
 from tl_strategies.files import write_text
-from tl_strategies.search.oracles import OBJECTIVE, Durable, Points, make_oracle
+from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare, replan
+from tl_strategies.runs.manifest import begin, to_json
+from tl_strategies.runs.run import Run, run
+from tl_strategies.runs.trainer import Trainer
+from tl_strategies.search.oracles import PersistentOracle, Points, make_oracle
 from tl_strategies.search.probe import leave_out
-from tl_strategies.search.record import NAMES, RECORD, config_text, describe, join
 from tl_strategies.search.report import Report, best_training
 from tl_strategies.search.results import Point, choose
-from tl_strategies.search.runner import SESSION, Runner
-from tl_strategies.search.settings import ADDRESS, TRIAL_SETTINGS, SearchSettings, chief_address
+from tl_strategies.search.settings import GROUPS, SearchSettings
 from tl_strategies.search.space import make_space, trial_settings
 from tl_strategies.search.summary import draw, summarise
-from tl_strategies.search.trial import Bench, fails, point_job
-from tl_strategies.search.workers import (
-    LOOPBACK,
-    Chief,
-    become_worker,
-    is_loopback,
-    supervise,
-)
-from tl_strategies.training.description import begin
-from tl_strategies.training.inputs import fitted_inputs, part_inputs, same_views
-from tl_strategies.training.job import Checked, Job, check, claim, planned, prepare
-from tl_strategies.training.run import Run, make_features, run
-from tl_strategies.training.settings import Settings
+from tl_strategies.search.trial import Trials, TrialSource, fails, point_job
+from tl_strategies.settings.run import PLACES
+from tl_strategies.settings.schema import names_of
+from tl_strategies.settings.toml import to_toml
+from tl_strategies.training.forward import model_digest
+from tl_strategies.training.inputs import same_views
 
-SUMMARY = "summary.json"
+RECORD, SUMMARY = "search.json", "summary.json"
+NAMES = (  # of what a search writes
+    *(RECORD, "config.toml", "oracle.json", "trials", "trials.csv", "probe.json", "workers"),
+    *(SUMMARY, "depth_curve.png", "best"),
+)
 RETRAIN = "train+validation"
 
 
@@ -46,105 +44,74 @@ class Found:
     """What a search has found.
 
     Attributes:
-        job: of the search.
+        trainer: of its trials.
         search: its settings.
         point: the chosen one.
         summary: the content of summary.json.
     """
 
-    job: Job
+    trainer: Trainer
     search: SearchSettings
     point: Point
     summary: dict[str, Any]
 
 
-@undisturbed()
-def search_depth(strategy: str = "partial", **flags: Any) -> Run:
-    """Search for the best depth: `tl-search` from Python.
-
-    Trials run in this process, unless `workers` is given.
-
-    Args:
-        strategy: a name.
-        **flags: of `tl-search`, such as `depths="0,4,8"`, `repeats=3` or `dataset="folder:photos"`.
-
-    Returns:
-        The best training as a run in `best/`; the curve and trials.csv lie in the directory above.
-
-    Raises:
-        UsageError: something must change before trials can be run, or all have failed.
-    """
-    own = {field.name for field in dataclasses.fields(SearchSettings)} - {"worker", "chief"}
-    chosen = {name: value for name, value in flags.items() if name in own}
-    chosen.setdefault("in_process", "workers" not in chosen)
-    others = {name: value for name, value in flags.items() if name not in own}
-    wrong = others.keys() - set(TRIAL_SETTINGS)
-    if wrong:
-        raise UsageError(
-            "tl.search_depth must get the flags of tl-search. Received: "
-            f"{', '.join(sorted(wrong))}. `tl-search --help` lists them."
-        )
-    settings = Settings(strategy=strategy, deterministic=True, train_on="train", **others)
-    search = SearchSettings(**chosen)
-    job = open_job(check(settings), search)
-    return finish(run_search(search, job), job.directory / "best")
-
-
-def open_job(checked: Checked, search: SearchSettings) -> Job:
+def open_search(checked: Checked, search: SearchSettings) -> Job:
     """What trials share, checked, in a directory of its own.
 
     Raises:
         UsageError: something must change before any trial can start.
     """
-    os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")  # several processes share it
     checked = dataclasses.replace(checked, strategy=None, settings=same_views(checked.settings))
     if checked.settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.name}-search")
         checked = dataclasses.replace(checked, directory=directory)
     job = prepare(checked)
-    if search.worker is None:  # its chief has checked
-        _check(search, job, make_space(search, job.settings, job.units))
-    return claim(job)
+    _check(search, job, make_space(search, job.settings, job.units))
+    return create_run_directory(job)
 
 
-def run_search(settings: SearchSettings, job: Job) -> Found:
+def run_search(search: SearchSettings, job: Job) -> Found:
     """Run the trials of a search, or those that are left, and choose.
 
     Args:
-        settings: of the search.
+        search: its settings.
         job: with the settings, the data and the backbone that all trials share.
 
     Raises:
         UsageError: something must change before trials can be run, or all have failed.
     """
     with claimed(job.directory, RECORD, NAMES):
-        return _search(settings, job)
+        return _search(search, job)
 
 
-def _search(settings: SearchSettings, job: Job) -> Found:
+def _search(search: SearchSettings, job: Job) -> Found:
     directory, base = job.directory, job.settings
-    space = make_space(settings, base, job.units)
-    bench = Bench.open(job)
-    begin(directory / RECORD, describe(settings, bench, space.get_config()["space"]))
-    write_text(directory / "config.toml", config_text(base, settings))
-    dropped = leave_out(bench, space) if settings.probe_first else {}
+    space = make_space(search, base, job.units)
+    trainer = Trainer(job)
+    begin(directory, "search", _manifest(search, trainer, space))
+    dropped = leave_out(trainer, space) if search.probe_first else {}
     if dropped:
-        space = make_space(settings, base, job.units, without=dropped["depths"])
-    oracle = _oracle(settings, job, space)
-    images = len(bench.images.positions("validation"))
+        space = make_space(search, base, job.units, without=dropped["depths"])
+    oracle = _oracle(search, job, space)
+    images = len(trainer.images().positions("validation"))
 
     def pick(points: list[Point]) -> Point:
-        return choose(points, images, settings.one_standard_error)
+        return choose(points, images, search.one_standard_error)
 
-    goes_on = settings.tuner == "hyperband"
-    metric = job.task.metric
-    seeds = [base.seed + repeat for repeat in range(settings.repeats)]
-    counts = (base.epochs, oracle.max_trials)
-    report = Report(directory, oracle, seeds, *counts, goes_on, pick, metric)
-    oracle.open(directory / "oracle.json", report, report.has_results, settings.chief)
+    report = Report(
+        directory,
+        oracle,
+        [base.seed + repeat for repeat in range(search.repeats)],
+        base.epochs,
+        goes_on=search.tuner == "hyperband",
+        pick=pick,
+        metric=job.task.metric,
+    )
+    oracle.open(directory / "oracle.json", report, report.has_results)
     report.begin()
     if oracle.unfinished or not report.points() or not (directory / SUMMARY).is_file():
-        _run_trials(settings, bench, oracle)
+        _run_trials(search, trainer, oracle)
     report.write()
     points = report.points()
     if not points:
@@ -156,17 +123,50 @@ def _search(settings: SearchSettings, job: Job) -> Found:
     report.prune()
     chosen = pick(points)
     summary = summarise(job, points, chosen, list(oracle.trials.values()), dropped)
-    write_text(directory / SUMMARY, json.dumps(summary, indent=1) + "\n")
+    write_text(directory / SUMMARY, to_json(summary))
     draw(job, summary, space)
-    return Found(job, settings, chosen, summary)
+    return Found(trainer, search, chosen, summary)
 
 
-def _oracle(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> Durable:
+def finish(found: Found, directory: pathlib.Path) -> Run:
+    """The best training as a normal run in a directory, trained anew only where it has to be."""
+    job = found.trainer.job
+    training = best_training(job.directory, found.point)
+    seed = int(training.name.removeprefix("seed"))
+    settings = trial_settings(job.settings, found.point.values, seed)
+    again = {"train_on": RETRAIN} if _retrains(found.search, job) else {}
+    settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
+    best = replan(job, settings, directory)
+    return run(best, found.trainer, earlier=None if again else training)
+
+
+def _manifest(
+    search: SearchSettings, trainer: Trainer, space: keras_tuner.HyperParameters
+) -> dict[str, str]:
+    """All that determines the results of a search; config.toml, which replays it."""
+    job, images = trainer.job, trainer.images()
+    config = job.settings.to_config()
+    content = hashlib.blake2b(b"".join(images.keys) + images.listing.labels.tobytes())
+    backbone = model_digest(job.backbone)[:16]
+    identity = {
+        **{name: value for name, value in config.items() if name not in PLACES},
+        **search.to_config(),
+        "the space": space.get_config()["space"],
+        "the images": f"{len(images.keys)} with digest {content.hexdigest()[:16]}",
+        "the backbone": f"{len(job.units)} units with digest {backbone}",
+    }
+    flags = {name: config.get(name) for name in names_of(*GROUPS)} | search.to_config()
+    return {RECORD: to_json(identity), "config.toml": to_toml("tl-search", flags)}
+
+
+def _oracle(
+    search: SearchSettings, job: Job, space: keras_tuner.HyperParameters
+) -> PersistentOracle:
     base = job.settings
-    return make_oracle(settings, space, base.epochs, base.seed, lambda point: fails(job, point))
+    return make_oracle(search, space, base.epochs, base.seed, lambda point: fails(job, point))
 
 
-def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> None:
+def _check(search: SearchSettings, job: Job, space: keras_tuner.HyperParameters) -> None:
     """Find what every trial, or what comes after them, would stumble over.
 
     Raises:
@@ -177,10 +177,10 @@ def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameter
             f"Trials must have --train_on train. Received: {job.settings.train_on}. For the best "
             "there is --retrain."
         )
-    _oracle(settings, job, space)
+    _oracle(search, job, space)
     values = {hp.name: hp.values for hp in space.space if isinstance(hp, Choice)}
     strategies = values.get("strategy", [job.settings.strategy])
-    if _retrains(settings, job.settings):
+    if _retrains(search, job):
         dataclasses.replace(job.settings, train_on=RETRAIN)
         for name in strategies:
             point = {"strategy": name}
@@ -192,87 +192,30 @@ def _check(settings: SearchSettings, job: Job, space: keras_tuner.HyperParameter
                 )
 
 
-def _retrains(search: SearchSettings, settings: Settings) -> bool:
-    return search.retrain or settings.protocol == "vtab1k"
+def _retrains(search: SearchSettings, job: Job) -> bool:
+    return search.retrain or job.settings.protocol == "vtab1k"
 
 
-def work(settings: SearchSettings, job: Job) -> None:
-    """Run the trials that a chief hands out, until there are no more.
-
-    Raises:
-        UsageError: there is no chief, it has other settings or data, or the disk is full.
-    """
-    bench = Bench.open(job)
-    space = make_space(settings, job.settings, job.units)
-    join(job.directory, describe(settings, bench, space.get_config()["space"]))
-    become_worker(settings.worker, job.directory)
-    try:
-        _loop(Runner(keras_tuner.Oracle(OBJECTIVE), bench, settings))
-    except grpc.RpcError as error:
-        raise UsageError(
-            f"The chief must stay until all is done. Received: {error.details()}. Start it again, "
-            "and this worker too."
-        ) from error
+def _run_trials(search: SearchSettings, trainer: Trainer, oracle: PersistentOracle) -> None:
+    directory = trainer.job.directory
+    if isinstance(oracle, Points) and not runs_here(search):
+        _fill(trainer, oracle)
+    source = TrialSource(oracle, directory)
+    opening = Opening(
+        "tl_strategies.search.trial:open_trials", (trainer.job.settings, search, directory)
+    )
+    context = Trials(trainer, search.repeats)
+    for ended in execute(source.take, search, opening, directory, lambda: context):
+        source.end(ended)
 
 
-def finish(found: Found, directory: pathlib.Path) -> Run:
-    """The best training as a normal run in a directory, trained anew only where it has to be."""
-    training = best_training(found.job.directory, found.point)
-    seed = int(training.name.removeprefix("seed"))
-    settings = trial_settings(found.job.settings, found.point.values, seed)
-    again = {"train_on": RETRAIN} if _retrains(found.search, found.job.settings) else {}
-    settings = dataclasses.replace(settings, run_dir=str(directory), resume=True, **again)
-    return run(planned(found.job, settings, directory), earlier=None if again else training)
-
-
-def _run_trials(settings: SearchSettings, bench: Bench, oracle: Durable) -> None:
-    directory = bench.job.directory
-    if settings.in_process:
-        (directory / SESSION).unlink(missing_ok=True)
-        for name in ADDRESS:  # KerasTuner would look for a chief there
-            os.environ.pop(name, None)
-        _loop(Runner(oracle, bench, settings))
-        return
-    if isinstance(oracle, Points) and (settings.workers > 1 or settings.chief):
-        _fill(bench, oracle)
-    address, port = chief_address() if settings.chief else (LOOPBACK, 0)
-    if not is_loopback(address):
-        print(
-            f"warning: whoever can reach {address}:{port} can change this search, since "
-            "KerasTuner's protocol asks for no password. Use an address of a private network only."
-        )
-    chief = Chief(oracle, directory, address, port)
-    try:
-        if settings.chief:
-            print(f"waiting for workers at {address}:{port}", flush=True)
-            chief.wait()
-        else:
-            config = directory / "config.toml"
-            supervise(chief, config, settings.workers, settings.memory_growth)
-    finally:
-        chief.close()
-
-
-def _loop(runner: Runner) -> None:
-    try:
-        runner.search()
-    except keras_tuner.errors.FatalError as error:
-        raise UsageError(
-            f"--run_dir must have space. Received: {error}. What was done is kept; make room, and "
-            "start the same command again."
-        ) from error
-
-
-def _fill(bench: Bench, oracle: Points) -> None:
+def _fill(trainer: Trainer, oracle: Points) -> None:
     """Compute the features of all depths, which workers would otherwise do at the same time."""
-    job, settings = bench.job, bench.job.settings
+    job = trainer.job
     points = [point for point in oracle.points if "n" in point and not fails(job, point)]
-    if not points or settings.augment != "none":
+    if not points or job.settings.augment != "none":
         return
     deepest = max(points, key=lambda point: point["n"])
-    features = make_features(point_job(job, deepest), bench.images, bench.store)
-    inputs = fitted_inputs(bench.images, settings, kept=True)
-    inputs["test"] = part_inputs(bench.images, "test")
+    features = trainer.features(point_job(job, deepest))
     for depth in sorted({point["n"] for point in points}):
-        if features.kept(depth):
-            features.fetch(depth, inputs)
+        trainer.prefetch(features, job.settings, depth)

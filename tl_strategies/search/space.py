@@ -13,8 +13,8 @@ import keras_tuner
 from tl_strategies.backbones.units import Unit, find_depth
 from tl_strategies.search.entries import VARIED, range_error, read_entries
 from tl_strategies.search.settings import SearchSettings
+from tl_strategies.settings.run import Settings
 from tl_strategies.strategies import Strategy, get_strategy
-from tl_strategies.training.settings import Settings
 
 
 def make_space(
@@ -103,15 +103,15 @@ def trial_settings(base: Settings, values: dict[str, Any], seed: int) -> Setting
     """
     name = values.get("strategy", base.strategy)
     known = get_strategy(name).hyperparameters()
-    own = base.option if name == base.strategy else ()
-    options = [f"{key}={value!r}" for key, value in values.items() if key in known and key != "n"]
+    own = base.option if name == base.strategy else {}
+    options = {key: value for key, value in values.items() if key in known and key != "n"}
     others = {key: value for key, value in values.items() if key in VARIED and key not in known}
     return dataclasses.replace(
         base,
         **others,
         strategy=name,
         n=values.get("n"),
-        option=(*own, *options),
+        option=own | options,
         seed=seed,
         split_seed=base.seed if base.split_seed is None else base.split_seed,
     )

@@ -6,10 +6,10 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
+from tl_strategies.runs.job import Job
 from tl_strategies.search.results import Point, visible
 from tl_strategies.tracking.figures import DepthScore, depth_figure, save_figure
 from tl_strategies.tracking.tensorboard import Tracker
-from tl_strategies.training.job import Job
 
 
 def summarise(

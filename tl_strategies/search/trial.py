@@ -1,96 +1,118 @@
-"""A trial: trainings that share decoded images, backbone and features with all other trials."""
+"""Trials: tasks that train a point of the space with each of its seeds."""
 
-import dataclasses
 import json
 import pathlib
 import shutil
+import statistics
+import traceback
 from typing import Any
 
-from tl_strategies.data.images import Images
-from tl_strategies.data.store import Store
+from tl_strategies.errors import FULL_DISK, UsageError
+from tl_strategies.execution.tasks import Ended, Task, TaskError
 from tl_strategies.files import read_json, write_text
+from tl_strategies.runs.job import Job, open_job, replan
+from tl_strategies.runs.trainer import Trainer
+from tl_strategies.search.oracles import FAILURE, OBJECTIVE, PersistentOracle
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import trial_settings
+from tl_strategies.settings.run import Settings
 from tl_strategies.training.checkpoint import copy_checkpoints
-from tl_strategies.training.evaluate import evaluate_features, write_scores
-from tl_strategies.training.inputs import fitted_inputs, part_inputs
-from tl_strategies.training.job import Job, planned
-from tl_strategies.training.run import make_engine, open_data
-from tl_strategies.training.settings import Settings
 
-RESULT, POINT = "result.json", "point.json"
+POINT = "point.json"
 
 
-@dataclasses.dataclass(frozen=True)
-class Bench:
-    """What all trials of a process share.
+class Trials:
+    """The context of tasks that are trials.
 
-    Attributes:
-        job: of the search, with the backbone.
-        images: the data set.
-        store: of features.
+    Args:
+        trainer: of the data and the backbone that they share.
+        repeats: how many seeds each has.
     """
 
-    job: Job
-    images: Images
-    store: Store
+    def __init__(self, trainer: Trainer, repeats: int):
+        self.trainer = trainer
+        self.repeats = repeats
 
-    @classmethod
-    def open(cls, job: Job) -> "Bench":
-        return cls(job, *open_data(job))
-
-    def trial(self, search: SearchSettings, values: dict[str, Any], trial_id: str) -> list[dict]:
-        """Train a point with each of its seeds, or with those that are left.
+    def run(self, argument: tuple[str, dict[str, Any]]) -> float:
+        """Train a point with the seeds that are left; the mean of their validation scores.
 
         Args:
-            search: says how many seeds.
-            values: of the hyper-parameters.
-            trial_id: names the directory.
-
-        Returns:
-            A result for each seed.
+            argument: the trial's name and the values of its hyper-parameters.
         """
-        directory = self.job.directory / "trials" / trial_id
-        _begin(directory, values)
+        name, values = argument
+        job = self.trainer.job
+        trials = job.directory / "trials"
+        _begin(trials / name, values)
         earlier = values.get("tuner/trial_id")
-        results = []
-        for seed in range(self.job.settings.seed, self.job.settings.seed + search.repeats):
-            place = directory / f"seed{seed}"
+        scores = []
+        for seed in range(job.settings.seed, job.settings.seed + self.repeats):
+            directory = trials / name / f"seed{seed}"
             if earlier:
-                copy_checkpoints(self.job.directory / "trials" / earlier / f"seed{seed}", place)
-            settings = trial_settings(self.job.settings, values, seed)
-            results.append(self.train(settings, place, values.get("tuner/epochs")))
-        return results
+                copy_checkpoints(trials / earlier / directory.name, directory)
+            settings = trial_settings(job.settings, values, seed)
+            result = self.trainer.train(settings, directory, values.get("tuner/epochs"))
+            scores.append(result["validation_score"])
+        return statistics.fmean(scores)
 
-    def train(
-        self, settings: Settings, directory: pathlib.Path, stop_after: int | None = None
-    ) -> dict[str, Any]:
-        """Train and evaluate once; what lies in the directory already is not done again."""
-        result = directory / RESULT
-        done = read_json(result)
-        if done is not None:
-            return done
-        job = planned(self.job, settings, directory)
-        engine = make_engine(job, self.images, self.store)
-        engine.stop_after = stop_after
-        features = engine.features
-        depth = features.frozen_depth
-        if features.kept(depth):  # one pass for all parts
-            inputs = fitted_inputs(self.images, settings, kept=True)
-            features.fetch(depth, {**inputs, "test": part_inputs(self.images, "test")})
-        engine.train()
-        scores = evaluate_features(features)
-        write_scores(engine.tracker, scores)
-        engine.tracker.flush()
-        content = {
-            "n": job.plan.n,
-            "seed": settings.seed,
-            **{f"{part}_{name}": scores[part][name] for part in scores for name in scores[part]},
-            **{f"{part}_score": scores[part][job.task.metric] for part in scores},
-            "seconds": engine.progress.seconds + features.seconds,
-        }
-        write_text(result, json.dumps(content, indent=1) + "\n")
-        return content
+
+def open_trials(settings: Settings, search: SearchSettings, directory: pathlib.Path) -> Trials:
+    """The context of a worker."""
+    return Trials(Trainer(open_job(settings, directory)), search.repeats)
+
+
+class TrialSource:
+    """Tasks from an oracle, which is told how they end.
+
+    Args:
+        oracle: of the search.
+        directory: of the search.
+    """
+
+    def __init__(self, oracle: PersistentOracle, directory: pathlib.Path):
+        self.oracle = oracle
+        self.directory = directory
+        self.asked = 0
+
+    def take(self) -> Task | None:
+        """The next trial; None where there is none now."""
+        self.asked += 1
+        trial = self.oracle.create_trial(f"task{self.asked}")
+        if trial.status != "RUNNING":
+            return None
+        values = dict(trial.hyperparameters.values)
+        point = ", ".join(f"{name} = {value}" for name, value in values.items())
+        argument = (trial.trial_id, values)
+        return Task(
+            f"trial {trial.trial_id} ({point})", argument, self.directory / "trials" / argument[0]
+        )
+
+    def end(self, ended: Ended) -> None:
+        """Tell the oracle.
+
+        Raises:
+            UsageError: the disk is full, so that every other trial would fail too.
+        """
+        trial = self.oracle.get_trial(ended.task.argument[0])
+        trial.status = "COMPLETED" if ended.error is None else "FAILED"
+        if ended.error is None:
+            self.oracle.update_trial(trial.trial_id, {OBJECTIVE.name: ended.result})
+        else:
+            self._note(ended)
+        self.oracle.end_trial(trial)
+
+    def _note(self, ended: Ended) -> None:
+        """Keep what happened: a line that says it, then the traceback."""
+        error = ended.error
+        if isinstance(error, OSError) and error.errno in FULL_DISK:
+            raise UsageError(
+                f"--run_dir must have space. Received: {self.directory}: {error.strerror}. What "
+                "was done is kept; make room, and start the same command again."
+            ) from error
+        line = " ".join(str(getattr(error, "message", error)).split())
+        if not isinstance(error, UsageError | TaskError):
+            line = f"{type(error).__name__}: {line}"
+        details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+        write_text(ended.task.directory / FAILURE, f"{line}\n\n{details}")
 
 
 def _begin(directory: pathlib.Path, values: dict[str, Any]) -> None:
@@ -102,8 +124,8 @@ def _begin(directory: pathlib.Path, values: dict[str, Any]) -> None:
 
 
 def point_job(job: Job, point: dict[str, Any]) -> Job:
-    """The job of a point's first training; see planned."""
-    return planned(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
+    """The job of a point's first training; see replan."""
+    return replan(job, trial_settings(job.settings, point, job.settings.seed), job.directory)
 
 
 def fails(job: Job, point: dict[str, Any]) -> bool:

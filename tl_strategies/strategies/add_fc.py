@@ -2,11 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Head
 from tl_strategies.strategies.base import Strategy
 from tl_strategies.strategies.registry import register
+from tl_strategies.task import Task
 
 if TYPE_CHECKING:
     import keras_tuner

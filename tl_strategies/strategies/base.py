@@ -5,9 +5,9 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from tl_strategies.backbones.units import Unit, find_depth
-from tl_strategies.data.task import Task
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.plan import Head, Phase, Plan, UnitPlan
+from tl_strategies.task import Task
 
 if TYPE_CHECKING:
     import keras
@@ -179,12 +179,12 @@ class Strategy:
         Args:
             backbone: a flat functional model from images to features.
             task: the labels.
-            **settings: of tl_strategies.plans.adapt.adapt: optimizer, learning rate, steps.
+            **settings: of tl_strategies.strategies.adapt.adapt: optimizer, learning rate, steps.
 
         Returns:
             A compiled model from images to label probabilities of shape (batch, labels).
         """
-        from tl_strategies.plans.adapt import adapt
+        from tl_strategies.strategies.adapt import adapt
 
         return adapt(self, backbone, task, **settings)
 

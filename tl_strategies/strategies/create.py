@@ -1,21 +1,24 @@
-"""A strategy from what a user typed: a name, a depth and NAME=VALUE options."""
+"""A strategy from a name, a depth and the values of its other hyper-parameters."""
 
-import ast
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
 from tl_strategies.strategies.base import Strategy
 from tl_strategies.strategies.registry import get_strategy
 
+RENAMED = {"lowest_rate": "lowest_multiplier"}  # options of runs that are replayed
 
-def create_strategy(name: str, n: int | str | None, options: Sequence[str] = ()) -> Strategy:
+
+def create_strategy(
+    name: str, n: int | str | None, options: Mapping[str, Any] | None = None
+) -> Strategy:
     """The strategy of a name, with its hyper-parameters.
 
     Args:
         name: see get_strategy.
         n: the transfer depth; None for the strategy's default.
-        options: "NAME=VALUE" each; a value is a Python literal, or else text.
+        options: values by the names of other hyper-parameters.
 
     Raises:
         UsageError: the name, an option or a value is wrong, or the strategy takes no n.
@@ -30,18 +33,16 @@ def create_strategy(name: str, n: int | str | None, options: Sequence[str] = ())
                 f"--n {n}. Use --strategy partial to choose a depth."
             )
         config["n"] = n
-    for option in options:
-        key, equals, text = option.partition("=")
-        if not equals:
-            raise UsageError(f"--option must be NAME=VALUE. Received: {option}.")
+    for given, value in (options or {}).items():
+        key = RENAMED.get(given, given)
         if key not in known or key == "n":
             others = [other for other in known if other != "n"]
             if not others:
-                raise UsageError(f"Strategy {name} must have no --option. Received: {option}.")
-            raise unknown(f"--option of strategy {name}", key, others)
-        config[key] = _value(text)
-        if isinstance(known[key], bool) and not isinstance(config[key], bool):
-            raise UsageError(f"--option {key} must be true or false. Received: {text}.")
+                raise UsageError(f"Strategy {name} must have no --option. Received: {given}.")
+            raise unknown(f"--option of strategy {name}", given, others)
+        if isinstance(known[key], bool) and not isinstance(value, bool):
+            raise UsageError(f"--option {key} must be true or false. Received: {value}.")
+        config[key] = value
     try:
         return cls(**config)
     except UsageError:
@@ -51,13 +52,3 @@ def create_strategy(name: str, n: int | str | None, options: Sequence[str] = ())
             f"Strategy {name} must take its options. Received: {config}, which gave "
             f"{type(error).__name__}: {error}"
         ) from error
-
-
-def _value(text: str) -> Any:
-    lowered = {"true": True, "false": False, "none": None}.get(text.lower(), text)
-    if lowered is not text:
-        return lowered
-    try:
-        return ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text

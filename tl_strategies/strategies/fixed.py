@@ -1,11 +1,11 @@
 """The backbone as a fixed feature extractor (Razavian et al. 2014, DeCAF)."""
 
 from tl_strategies.backbones.units import Unit
-from tl_strategies.data.task import Task
 from tl_strategies.errors import unknown
 from tl_strategies.plans.plan import Head, Phase
 from tl_strategies.strategies.base import Strategy
 from tl_strategies.strategies.registry import register
+from tl_strategies.task import Task
 
 CLASSIFIERS = ("linear_svm", "logistic_regression")
 

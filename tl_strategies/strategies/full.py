@@ -9,5 +9,5 @@ class Full(FineTune):
     """All units fine-tuned from their pretrained weights.
 
     Args:
-        l2_sp, lowest_rate: see FineTune.
+        l2_sp, lowest_multiplier: see FineTune.
     """

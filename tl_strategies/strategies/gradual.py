@@ -13,16 +13,16 @@ class Gradual(FineTune):
 
     Args:
         stages: how many phases, at most one an epoch; the last one trains everything.
-        l2_sp, lowest_rate: see FineTune.
+        l2_sp, lowest_multiplier: see FineTune.
     """
 
     def __init__(
         self,
         stages: int = 4,
         l2_sp: float = 0.0,
-        lowest_rate: float = LOWEST_MULTIPLIER,
+        lowest_multiplier: float = LOWEST_MULTIPLIER,
     ):
-        super().__init__(l2_sp, lowest_rate)
+        super().__init__(l2_sp, lowest_multiplier)
         if not isinstance(stages, int) or stages < 2:
             raise UsageError(f"--option stages must be at least 2. Received: {stages}.")
         self.stages = stages

@@ -13,16 +13,16 @@ class LinearProbeFineTune(FineTune):
 
     Args:
         head_share: the part of the epochs that trains the head alone; at least one epoch does.
-        l2_sp, lowest_rate: see FineTune.
+        l2_sp, lowest_multiplier: see FineTune.
     """
 
     def __init__(
         self,
         head_share: float = 0.5,
         l2_sp: float = 0.0,
-        lowest_rate: float = LOWEST_MULTIPLIER,
+        lowest_multiplier: float = LOWEST_MULTIPLIER,
     ):
-        super().__init__(l2_sp, lowest_rate)
+        super().__init__(l2_sp, lowest_multiplier)
         if not isinstance(head_share, int | float) or not 0 < head_share < 1:
             raise UsageError(
                 f"--option head_share must be above 0, below 1. Received: {head_share}."

@@ -12,16 +12,16 @@ class Partial(FineTune):
 
     Args:
         n: the transfer depth. Default: half of the units.
-        l2_sp, lowest_rate: see FineTune.
+        l2_sp, lowest_multiplier: see FineTune.
     """
 
     def __init__(
         self,
         n: int | str | None = None,
         l2_sp: float = 0.0,
-        lowest_rate: float = LOWEST_MULTIPLIER,
+        lowest_multiplier: float = LOWEST_MULTIPLIER,
     ):
-        super().__init__(l2_sp, lowest_rate)
+        super().__init__(l2_sp, lowest_multiplier)
         self.n = n
 
     def trainable(self, unit: Unit, depth_count: int) -> bool:

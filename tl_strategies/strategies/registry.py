@@ -69,9 +69,9 @@ def get_strategy(name: str) -> type[Strategy]:
     Raises:
         UsageError: there is none; the message lists the choices and names the nearest.
     """
-    if ":" in name:
-        return _import_strategy(name)
     known = strategies()
+    if ":" in name:
+        return known.get(name) or _import_strategy(name)
     if name not in known:
         raise unknown("--strategy", name, known, "Yours are added with --plugin FILE.py.")
     return known[name]
@@ -92,3 +92,21 @@ def _import_strategy(reference: str) -> type[Strategy]:
     if "name" not in vars(cls):
         cls.name = reference
     return cls
+
+
+def name_of(strategy: Strategy | type[Strategy]) -> str:
+    """The name of a strategy that a call from Python gives; one without is known by its path.
+
+    Raises:
+        UsageError: it is no strategy.
+    """
+    cls = strategy if isinstance(strategy, type) else type(strategy)
+    if not issubclass(cls, Strategy):
+        raise UsageError(
+            "strategy must be a name, a subclass of tl.Strategy, or one of its objects. Received: "
+            f"{strategy!r}."
+        )
+    if "name" not in vars(cls):
+        cls.name = f"{cls.__module__}:{cls.__qualname__}"
+        _strategies[cls.name] = cls
+    return cls.name

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tl_strategies.data.formats import OURS
+from tl_strategies.output import OURS
 from tl_strategies.tracking.drawing import drawable, plain_style
 
 NAME, CAPTION, TITLE = 30, 24, 90  # characters at most
@@ -136,12 +136,12 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
 
     The file says in a text chunk `Software` that it is ours.
     """
-    from tl_strategies.files import written_aside
+    from tl_strategies.files import atomic_write
 
     pixels = figure_pixels(figure)
     info = PngInfo()
     info.add_text(*OURS)
-    with written_aside(path) as aside:
+    with atomic_write(path) as aside:
         Image.fromarray(pixels).convert("RGB").save(aside, format="png", pnginfo=info)
     return pixels
 

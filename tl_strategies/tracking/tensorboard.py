@@ -6,7 +6,6 @@ import re
 import time
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 from tensorboard.compat.proto import event_pb2
@@ -14,8 +13,6 @@ from tensorboard.plugins.hparams import api as hp
 from tensorboard.summary.writer.event_file_writer import EventFileWriter
 
 from tl_strategies.directories import make_directory
-from tl_strategies.plans.optimizers import last_rate
-from tl_strategies.plans.plan import Plan
 
 PARTS = ("train", "validation")
 EVENTS = re.compile(r"(events\.out\.tfevents\.)(\d+)(\..+)")
@@ -55,35 +52,30 @@ class Tracker:
             )
             writer.close()
 
-    def write_settings(self, config: dict[str, Any], plan: Plan) -> None:
+    def write_settings(self, config: dict[str, Any], plan: str) -> None:
         """The settings as HParams and the plan as text."""
         values = {
             name: " ".join(value) if isinstance(value, list) else value
-            for name, value in {**config, "n": plan.n}.items()
+            for name, value in config.items()
         }
         with self.run.as_default():
             hp.hparams(values)
-            text = "\n".join(f"    {line}" for line in str(plan).splitlines())
+            text = "\n".join(f"    {line}" for line in plan.splitlines())
             tf.summary.text("plan", text, step=0)
 
     def write_epoch(
         self,
         epoch: int,
         logs: dict[str, float],
-        optimizer: keras.optimizers.Optimizer,
-        plan: Plan,
+        rates: dict[str, float],
     ) -> None:
         """Losses, metrics and each group's learning rate after an epoch, counted from 1."""
-        rate = last_rate(optimizer)
         with self.train.as_default(step=epoch):
             for name, value in logs.items():
                 if not name.startswith("val_"):
                     tf.summary.scalar(f"epoch/{name}", value)
-            tf.summary.scalar("learning_rate/head", rate)
-            for unit in plan.units:
-                if unit.trainable:
-                    tag = f"learning_rate/{unit.depth:02}_{unit.name}"
-                    tf.summary.scalar(tag, rate * unit.learning_rate_multiplier)
+            for group, rate in rates.items():
+                tf.summary.scalar(f"learning_rate/{group}", rate)
         with self.validation.as_default(step=epoch):
             for name, value in logs.items():
                 if name.startswith("val_"):

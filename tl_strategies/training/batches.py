@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from tl_strategies.data.rows import LazyRows
+from tl_strategies.store.rows import LazyRows
 from tl_strategies.training.inputs import Inputs
 
 Array = np.ndarray | LazyRows
@@ -75,14 +75,6 @@ def targets_of(labels: np.ndarray, count: int) -> np.ndarray:
     if labels.ndim == 2:
         return labels.astype("float32")
     return np.eye(count, dtype="float32")[labels]
-
-
-def class_weights(labels: np.ndarray, policy: str) -> np.ndarray:
-    """Each image's weight in the loss: 1, or "balanced", so that all classes weigh the same."""
-    if policy == "none":
-        return np.ones(len(labels), "float32")
-    counts = np.bincount(labels)
-    return (len(labels) / (np.count_nonzero(counts) * counts[labels])).astype("float32")
 
 
 def _dataset(batch: Batch, steps: int, array: Array, targets: np.ndarray) -> tf.data.Dataset:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from tl_strategies.files import written_aside
+from tl_strategies.files import atomic_write
 from tl_strategies.opening import open_regular
 
 LAST, BEFORE = "last.npz", "before.npz"
@@ -70,7 +70,7 @@ class Checkpoint:
 
     def save_best(self, progress: Progress, weights: list[np.ndarray]) -> None:
         """Keep the weights of the best epoch under a name of their own."""
-        with written_aside(self._best(progress)) as aside:
+        with atomic_write(self._best(progress)) as aside:
             _save(aside, {str(i): w for i, w in enumerate(weights)})
 
     def load_best(self, progress: Progress) -> list[np.ndarray]:
@@ -81,7 +81,7 @@ class Checkpoint:
         arrays = {str(i): v for i, v in enumerate(variables)}
         arrays["progress"] = np.array(json.dumps(dataclasses.asdict(progress)))
         last = self.directory / LAST
-        with written_aside(last) as aside:
+        with atomic_write(last) as aside:
             _save(aside, arrays)
             if last.is_file():
                 last.replace(self.directory / BEFORE)
@@ -131,5 +131,5 @@ def copy_checkpoints(earlier: pathlib.Path, directory: pathlib.Path) -> None:
     """Begin a training in a directory where an earlier one has ended."""
     target = directory / "checkpoints"
     if not target.exists() and (earlier / "checkpoints").is_dir():
-        with written_aside(target) as aside:
+        with atomic_write(target) as aside:
             shutil.copytree(earlier / "checkpoints", aside)

@@ -9,6 +9,7 @@ import numpy as np
 
 from tl_strategies.plans.model import pretrained_values, set_trainable
 from tl_strategies.plans.optimizers import carry_state
+from tl_strategies.settings.run import Settings
 from tl_strategies.tracking.figures import figure_pixels, range_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
@@ -17,10 +18,9 @@ from tl_strategies.training.checkpoint import Checkpoint, Progress
 from tl_strategies.training.epoch_end import DivergedError, EpochEnd
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
-from tl_strategies.training.linear import PENALTIES, fit_linear
+from tl_strategies.training.linear import C_VALUES, fit_linear
 from tl_strategies.training.phase import PhaseTraining
 from tl_strategies.training.range_test import STEPS, range_test
-from tl_strategies.training.settings import Settings
 
 
 @dataclasses.dataclass
@@ -116,9 +116,7 @@ class Engine:
             last = min(last, self.stop_after)
         epochs = range(before + progress.epoch, before + last)
         if progress.learning_rate is None:
-            progress.learning_rate = settings.learning_rate
-            if settings.learning_rate == "auto":
-                progress.learning_rate = self._find_rate(training)
+            progress.learning_rate = self._peak(training)
         steps = 1 if self.verbose else training.steps_per_execution
         training.compile(training.rate(progress.learning_rate, before), steps)
         suffix = training.suffix
@@ -136,9 +134,15 @@ class Engine:
                 epochs=epochs.stop,
                 steps_per_epoch=training.steps,
                 shuffle=False,
-                callbacks=[EpochEnd(self, trained, variables, before)],
+                callbacks=[EpochEnd(self, trained, variables, before), *settings.callbacks],
                 verbose=(1 if sys.stdout.isatty() else 2) if self.verbose else 0,
             )
+
+    def _peak(self, training: PhaseTraining) -> float:
+        given = self.settings.learning_rate
+        if given == "auto":
+            return self._find_rate(training)
+        return given if isinstance(given, float) else float(given(0))
 
     def _find_rate(self, training: PhaseTraining) -> float:
         print("learning-rate range test", flush=True)
@@ -165,7 +169,7 @@ class Engine:
             {part: np.concatenate([given.labels] * given.views) for part, given in inputs.items()},
             np.tile(inputs["train"].weights, inputs["train"].views),
             self.settings.seed,
-            progress_bar(len(PENALTIES), "fits"),
+            progress_bar(len(C_VALUES), "fits"),
         )
         features.model.layers[-1].set_weights([kernel, bias])
         self.progress.seconds = time.perf_counter() - start

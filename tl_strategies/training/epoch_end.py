@@ -59,9 +59,7 @@ class EpochEnd(keras.callbacks.Callback):
         now = time.perf_counter()
         progress.seconds += now - self.started
         self.started = now
-        engine.tracker.write_epoch(
-            epoch + 1, logs, inner(self.model.optimizer), engine.features.plan
-        )
+        engine.tracker.write_epoch(epoch + 1, logs, self._rates())
         # Without validation images the last epoch is the best.
         score = logs.get(f"val_{engine.features.images.listing.task.metric}", 0.0)
         progress.scores.append(float(score))
@@ -74,6 +72,13 @@ class EpochEnd(keras.callbacks.Callback):
         if self.written:
             self._write()
         self.model.stop_training = progress.stalled(settings.patience)
+
+    def _rates(self) -> dict[str, float]:
+        """The learning rate of the head, and of each unit that is trained."""
+        rate = last_rate(self.model.optimizer)
+        units = [unit for unit in self.engine.features.plan.units if unit.trainable]
+        own = {f"{unit.depth:02}_{unit.name}": unit.learning_rate_multiplier for unit in units}
+        return {"head": rate} | {name: rate * multiplier for name, multiplier in own.items()}
 
     def on_train_end(self, logs=None):
         if not self.written:

@@ -10,10 +10,11 @@ import numpy as np
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import Unit
 from tl_strategies.data.images import Images
-from tl_strategies.data.rows import LazyRows, joined, sliced
-from tl_strategies.data.store import Store
+from tl_strategies.image_size import size_text
 from tl_strategies.plans.model import depth_tensor
 from tl_strategies.plans.plan import Plan
+from tl_strategies.store.rows import LazyRows, joined, sliced
+from tl_strategies.store.store import Store
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import (
     BATCH,
@@ -49,7 +50,7 @@ class Features:
     store: Store
     seconds: float = 0.0
     entries: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
-    optimizers: dict[int, tuple[str, list]] | None = None
+    optimizers: dict[int, tuple[tuple, list]] | None = None
     _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False, repr=False)
     _forwards: dict[tuple, Forward] = dataclasses.field(
         default_factory=dict, init=False, repr=False
@@ -115,9 +116,9 @@ class Features:
                 yield from zip(positions[first : first + BATCH], values, strict=False)
                 bar(first + len(values))
 
-        info = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
-        info["image_size"] = self.model.inputs[0].shape[1]
-        entry = self.store.fetch(self._what(prefix), info, keys, shape, "float32", compute)
+        metadata = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
+        metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
+        entry = self.store.fetch(self._identity(prefix), metadata, keys, shape, "float32", compute)
         if entry is not None and entry.absent:
             raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
         array = uncached(forward, source, shape) if entry is None else entry.array
@@ -133,7 +134,7 @@ class Features:
     def _tensor(self, depth: int) -> keras.KerasTensor | None:
         return depth_tensor(self.model, self.plan, self.units, depth)
 
-    def _what(self, prefix: keras.Model) -> dict[str, object]:
+    def _identity(self, prefix: keras.Model) -> dict[str, object]:
         return {
             "kind": "features",
             "prefix": model_digest(prefix),
@@ -152,14 +153,14 @@ class Features:
         }
         for shallower in sorted(depths & set(range(1, depth)), reverse=True):
             middle = self._tensor(shallower)
-            what = self._what(keras.Model(self.model.inputs[0], middle))
+            identity = self._identity(keras.Model(self.model.inputs[0], middle))
 
             def compute(positions: np.ndarray, end=shallower) -> Iterator[tuple[int, np.ndarray]]:
                 for first, values in run_batches(self.forward(0, end), source, rows[positions]):
                     yield from zip(positions[first : first + BATCH], values, strict=False)
 
             shape = tuple(middle.shape[1:])
-            found = self.store.peek(what, keys, shape, "float32", compute)
+            found = self.store.peek(identity, keys, shape, "float32", compute)
             if found is not None:
                 return found, self.forward(shallower, depth)
         return None

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from tl_strategies.data.rows import LazyRows
+from tl_strategies.store.rows import LazyRows
 
 # A multiple of the rows that matrix kernels take at a time (24 with AVX2, 48 with AVX-512): a rest
 # is rounded in another way, and an image's features would depend on its place in the batch.

@@ -2,13 +2,15 @@
 
 import dataclasses
 import hashlib
+from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.augment import augment
+from tl_strategies.data.augment import augment, augment_by_layers
 from tl_strategies.data.images import Images
-from tl_strategies.data.rows import LazyRows
-from tl_strategies.training.settings import Settings
+from tl_strategies.settings.objects import describe
+from tl_strategies.settings.run import Settings
+from tl_strategies.store.rows import LazyRows
 
 KEPT_VIEWS = 4  # of each training image, where features are stored and no count is given
 
@@ -71,12 +73,14 @@ def part_inputs(images: Images, part: str) -> Inputs:
     return Inputs(array, images.keys[positions], images.listing.labels[positions], weights, 1)
 
 
-def _augmented(plain: Inputs, policy: str, views: int, seed: int) -> Inputs:
+def _augmented(plain: Inputs, policy: Any, views: int, seed: int) -> Inputs:
+    name = policy if isinstance(policy, str) else describe(policy)
     keys = np.array(
-        [_view_key(key, policy, seed, view) for view in range(views) for key in plain.keys], "S32"
+        [_view_key(key, name, seed, view) for view in range(views) for key in plain.keys], "S32"
     )
+    change = augment if isinstance(policy, str) else augment_by_layers
     array = LazyRows(
-        lambda rows: augment(policy, plain.array[rows % plain.images], keys[rows]),
+        lambda rows: change(policy, plain.array[rows % plain.images], keys[rows]),
         (len(keys), *plain.array.shape[1:]),
         "uint8",
     )

@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from tl_strategies.training.metrics import average_precisions
+from tl_strategies.metrics import average_precisions
 
-PENALTIES = tuple(10.0**exponent for exponent in range(-2, 5))  # C of scikit-learn
+C_VALUES = tuple(10.0**exponent for exponent in range(-2, 5))  # C of scikit-learn
 
 
 def fit_linear(
@@ -34,7 +34,7 @@ def fit_linear(
         no ranking.
     """
     best = None
-    for done, penalty in enumerate(PENALTIES, 1):
+    for done, penalty in enumerate(C_VALUES, 1):
         kernel, bias = _fit(classifier, codes["train"], labels["train"], weights, penalty, seed)
         scores = codes["validation"] @ kernel + bias
         metric = _metric(scores, labels["validation"])

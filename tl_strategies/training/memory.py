@@ -4,8 +4,6 @@ import ctypes
 import functools
 import gc
 import math
-import os
-import pathlib
 import platform
 
 from tl_strategies.training.gradients import release_gradients
@@ -40,14 +38,6 @@ def keep_freed_memory() -> None:
     mallopt(M_MMAP_MAX, 0)
     mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
     mallopt(M_ARENA_MAX, 1)
-
-
-def resident() -> float:
-    """Bytes of memory that this process holds; 0 where the system does not say."""
-    statm = pathlib.Path("/proc/self/statm")
-    if not statm.is_file():
-        return 0.0
-    return float(statm.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 def allocated() -> float | None:

@@ -7,17 +7,17 @@ import tensorflow as tf
 from tl_strategies.plans.model import set_trainable, variable_multipliers
 from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.plan import Phase
-from tl_strategies.plans.schedules import Schedule
+from tl_strategies.plans.schedules import Later, Schedule
+from tl_strategies.settings.run import Settings
 from tl_strategies.training.batches import (
     batch_count,
-    class_weights,
     evaluation_batches,
     targets_of,
     training_batches,
 )
+from tl_strategies.training.class_weight import class_weights
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
-from tl_strategies.training.settings import Settings
 
 MOST_STEPS = 32  # that are taken in one execution
 
@@ -43,6 +43,7 @@ class PhaseTraining:
         self.settings = settings
         self.anchors = anchors
         self.plan = features.plan
+        self.task = features.images.listing.task
         self.optimizers = features.optimizers
         set_trainable(features.model, features.plan, features.units, phase)
         self.multipliers = variable_multipliers(features.model, features.plan, features.units)
@@ -55,7 +56,7 @@ class PhaseTraining:
     def training(self, epochs: range) -> tf.data.Dataset:
         """The training batches of some epochs."""
         given = self.inputs["train"]
-        weights = given.weights * class_weights(given.labels, self.settings.class_weight)
+        weights = given.weights * class_weights(given.labels, self.settings.class_weight, self.task)
         return training_batches(
             *(self.arrays["train"], given, self._targets("train"), weights),
             *(self.settings.batch_size, self.settings.seed, epochs),
@@ -78,6 +79,8 @@ class PhaseTraining:
 
         For small suffixes coming back is a third of the time.
         """
+        if self.settings.callbacks:  # which may look at each step
+            return 1
         return max(n for n in range(1, MOST_STEPS + 1) if self.steps % n == 0)
 
     def compile(
@@ -92,10 +95,9 @@ class PhaseTraining:
             steps_per_execution: as in Keras; it changes no result.
         """
         settings, depth = self.settings, self.phase.trainable_from - 1
-        purpose = repr(
-            (rate.get_config() if isinstance(rate, Schedule) else rate, steps_per_execution)
-        )
-        if self.optimizers and self.optimizers.get(depth, ("",))[0] == purpose:
+        config = tuple(rate.get_config().values()) if isinstance(rate, Schedule) else rate
+        purpose = (config, steps_per_execution)
+        if self.optimizers and self.optimizers.get(depth, (None,))[0] == purpose:
             for variable, value in zip(
                 self.suffix.optimizer.variables, self.optimizers[depth][1], strict=True
             ):
@@ -122,8 +124,8 @@ class PhaseTraining:
             loss = keras.losses.CategoricalCrossentropy(label_smoothing=settings.label_smoothing)
             metric = keras.metrics.CategoricalAccuracy("accuracy")
         self.suffix.compile(
-            *(optimizer, loss),
-            metrics=[metric],
+            *(optimizer, settings.loss or loss),
+            metrics=[metric, *map(_anew, settings.metrics)],
             auto_scale_loss=False,
             steps_per_execution=steps_per_execution,
         )
@@ -137,6 +139,10 @@ class PhaseTraining:
         settings = self.settings
         if settings.plateau:
             return peak
+        for given in (settings.learning_rate, settings.schedule):
+            if isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
+                over_run = settings.schedule_over == "run"
+                return Later(given, self.steps * before if over_run else 0)
         epochs = self.phase.epochs
         if settings.schedule_over == "run":
             epochs = sum(phase.epochs for phase in self.plan.phases)
@@ -147,3 +153,10 @@ class PhaseTraining:
 
     def _targets(self, part: str) -> np.ndarray:
         return targets_of(self.inputs[part].labels, self.plan.head.labels)
+
+
+def _anew(metric: str | keras.metrics.Metric) -> str | keras.metrics.Metric:
+    """A metric of the same configuration that has seen nothing."""
+    if not isinstance(metric, keras.metrics.Metric):
+        return metric
+    return type(metric).from_config(metric.get_config())

@@ -1,0 +1,54 @@
+"""What a study gets wrong and needs no Keras to be found."""
+
+import dataclasses
+from typing import TYPE_CHECKING
+
+from tl_strategies.analysis.study.halves import Halves, all_halves, check_parts
+from tl_strategies.analysis.study.settings import CurveSettings
+from tl_strategies.backbones.names import UNTRAINED
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.parts import read_split
+from tl_strategies.errors import UsageError
+from tl_strategies.runs.job import Checked, Job, check
+from tl_strategies.settings.run import Settings
+
+if TYPE_CHECKING:
+    import keras
+
+
+def check_study(
+    settings: Settings,
+    curve: CurveSettings,
+    listing: Listing | None = None,
+    model: "keras.Model | None" = None,
+) -> Checked:
+    """Settings that passed the checks that take a moment; the backbone has weights or has not.
+
+    Raises:
+        UsageError: something must change before any cell can be trained.
+    """
+    if curve.paper and settings.backbone not in UNTRAINED:
+        raise paper_error(settings.backbone)
+    if curve.kinds(settings) != ["given"] and model is None:
+        settings = dataclasses.replace(settings, weights="none")
+    checked = dataclasses.replace(check(settings, None, listing, model), strategy=None)
+    listing, file = checked.listing, checked.settings.split
+    parts = listing.parts if file is None else read_split(file, listing)
+    for halves in halves_of(curve, checked):
+        if parts is not None:
+            check_parts(halves, listing, parts)
+    return checked
+
+
+def halves_of(curve: CurveSettings, job: Job | Checked) -> list[Halves]:
+    """All splits of the classes, in their order."""
+    kinds, task = curve.kinds(job.settings), job.listing.task
+    return all_halves(kinds, task, curve.splits, job.settings.seed)
+
+
+def paper_error(backbone: str) -> UsageError:
+    """The backbone has not the layers of the published curves."""
+    return UsageError(
+        f"--paper must come with --backbone {' or '.join(UNTRAINED)}, whose layers are the "
+        f"paper's. Received: {backbone}."
+    )

@@ -1,0 +1,89 @@
+"""Cross-validation: a run for each fold, then the mean and the spread of their metrics."""
+
+import dataclasses
+import json
+import pathlib
+import statistics
+from typing import Any
+
+from tl_strategies.execution.executor import execute, in_order
+from tl_strategies.execution.tasks import Opening, Task
+from tl_strategies.files import write_text
+from tl_strategies.runs.job import Job, open_job
+from tl_strategies.runs.place import held
+from tl_strategies.runs.run import Run, run
+from tl_strategies.runs.trainer import Trainer
+from tl_strategies.settings.groups import Workers
+from tl_strategies.settings.run import Settings
+from tl_strategies.tracking.progress import TaskLines
+
+PARTS = ("test", "validation")
+
+
+class Folds:
+    """The context of tasks that are folds.
+
+    Args:
+        job: of them all.
+    """
+
+    def __init__(self, job: Job):
+        self.job = job
+        self.trainer = Trainer(job)
+
+    def run(self, fold: int) -> dict[str, Any]:
+        """The metrics of a fold's run."""
+        print(f"fold {fold} of {self.job.settings.folds}", flush=True)
+        return run(fold_job(self.job, fold), self.trainer).metrics
+
+
+def open_folds(settings: Settings, directory: pathlib.Path) -> Folds:
+    """The context of a worker."""
+    return Folds(open_job(settings, directory))
+
+
+def fold_job(job: Job, fold: int) -> Job:
+    """The job of a fold among all."""
+    directory = job.directory / f"fold{fold}"
+    settings = dataclasses.replace(job.settings, fold=fold, run_dir=str(directory), resume=True)
+    return dataclasses.replace(job, settings=settings, directory=directory)
+
+
+def run_folds(job: Job, workers: Workers) -> Run:
+    """Do the runs of all folds, or what is left of them, each in its own directory.
+
+    Args:
+        job: of them all.
+        workers: who does them.
+
+    Returns:
+        A run whose metrics are the means of theirs, with their standard deviations in `spread`. It
+        has no model of its own: those are in fold1/, fold2/ and so on.
+    """
+    with held(job.directory, job.settings.resume):
+        return _run_folds(job, workers)
+
+
+def _run_folds(job: Job, workers: Workers) -> Run:
+    count = job.settings.folds
+    tasks = [Task(f"fold {k}", k, job.directory / f"fold{k}") for k in range(1, count + 1)]
+    opening = Opening(f"{__name__}:open_folds", (job.settings, job.directory))
+    lines = TaskLines(count)
+    found: dict[int, dict[str, Any]] = {}
+    for ended in execute(in_order(tasks), workers, opening, job.directory, lambda: Folds(job)):
+        metrics = found[ended.task.argument] = ended.unwrap()
+        lines.write(f"{ended.task.name}: test {metrics['test'][job.task.metric]:.3f}")
+    folds = [found[fold] for fold in sorted(found)]
+    first = folds[0]
+    metrics = {**first, "folds": count, "classes": {}, "spread": {}}
+    for part in PARTS:
+        values = {name: [fold[part][name] for fold in folds] for name in first[part]}
+        metrics[part] = {name: statistics.fmean(scores) for name, scores in values.items()}
+        metrics["spread"][part] = {
+            name: statistics.stdev(scores) for name, scores in values.items()
+        }
+    metrics["seconds"] = {
+        name: sum(fold["seconds"][name] for fold in folds) for name in first["seconds"]
+    }
+    write_text(job.directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
+    return Run(job.directory, metrics, job.plan)

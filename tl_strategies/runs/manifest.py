@@ -1,0 +1,77 @@
+"""The manifest of the work in a directory: what determines its results, as files.
+
+It is written where there is none, and matched where there is one: the same work goes on, another
+one is refused.
+"""
+
+import json
+import pathlib
+import tomllib
+from typing import Any
+
+from tl_strategies.errors import UsageError
+from tl_strategies.files import read_text, write_text
+from tl_strategies.settings.run import PLACES
+
+LONGEST = 200  # characters of a value in a message
+
+
+def begin(directory: pathlib.Path, kind: str, files: dict[str, str]) -> None:
+    """Write a manifest, or match the one that is there.
+
+    Args:
+        directory: of the work.
+        kind: of work, such as "run".
+        files: texts by name, of .json and .toml files and of others.
+
+    Raises:
+        UsageError: that is another one.
+    """
+    match(directory, kind, files)
+    for name, text in files.items():
+        write_text(directory / name, text)
+
+
+def match(directory: pathlib.Path, kind: str, files: dict[str, str]) -> None:
+    """Raise a UsageError that names all differences to the first file that differs.
+
+    Results do not depend on where features are kept: that may change.
+    """
+    for name, text in files.items():
+        path = directory / name
+        if path.is_file() and (different := _differences(path, text, kind)):
+            own = directory / "config.toml"
+            raise UsageError(
+                f"--run_dir must hold the same {kind}, or none. Received: {directory}, where "
+                f"{different}. Name another directory, or take its own settings: --config {own}."
+            )
+
+
+def to_json(content: Any) -> str:
+    """The text of a JSON file."""
+    return json.dumps(content, indent=1) + "\n"
+
+
+def _differences(path: pathlib.Path, text: str, kind: str) -> str:
+    parse = {".json": json.loads, ".toml": tomllib.loads}.get(path.suffix)
+    found = read_text(path)
+    if parse is None:
+        return "" if found == text else f"{path.name} differs"
+    try:
+        before, now = parse(found), parse(text)
+    except ValueError as error:
+        raise UsageError(
+            f"--run_dir must hold a {kind} that can be read. Received: {path}, which is damaged. "
+            "Name another directory; what is stored is found again."
+        ) from error
+    names = [name for name in before | now if before.get(name) != now.get(name)]
+    return "; ".join(
+        f"{name} was {_short(before.get(name))}, is {_short(now.get(name))}"
+        for name in names
+        if name not in PLACES
+    )
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
