@@ -2,7 +2,6 @@
 
 import inspect
 import json
-import pathlib
 
 import keras
 import numpy as np
@@ -11,6 +10,7 @@ from keras import layers
 
 import tl_strategies as tl
 from tl_apps import tl_curve, tl_search
+from tl_strategies.plans.optimizers import last_rate
 
 
 class Seen(keras.callbacks.Callback):
@@ -65,23 +65,53 @@ def test_a_subclass_a_head_layers_and_a_callback_stopped_and_resumed(settings, t
     assert tl.load(tmp_path / "stopped").metrics == again.metrics
 
 
+class Looks(keras.callbacks.Callback):
+    """Notes what an epoch ends with, and the optimizer that trains it."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.logs = dict(logs)
+        self.optimizer = self.model.optimizer
+        self.rate = last_rate(self.optimizer)
+
+
 def test_a_model_an_optimizer_a_loss_metrics_and_weights(settings, backbone):
     model = keras.models.load_model(backbone, compile=False)
     before = model.get_weights()
-    rate = keras.optimizers.schedules.CosineDecay(0.02, 20)
+    schedule = keras.optimizers.schedules.PiecewiseConstantDecay([3], [0.02, 0.005])
+    seen, calls = Looks(), []
+
+    def loss(targets, probabilities):
+        calls.append(targets.shape)
+        return keras.losses.categorical_crossentropy(targets, probabilities)
+
     run = tl.fit(
         "partial",
         n=2,
-        **settings | {"backbone": model, "learning_rate": rate},
+        **settings | {"backbone": model, "learning_rate": schedule},
         optimizer=keras.optimizers.SGD(momentum=0.5, clipnorm=1.0),
-        loss=keras.losses.CategoricalFocalCrossentropy(),
+        loss=loss,
         metrics=["top_k_categorical_accuracy"],
         class_weight={"red": 2.0},
+        callbacks=[seen],
     )
     assert run.metrics["backbone"] == model.name
     assert run.metrics["learning_rate"] == pytest.approx(0.02)
+    assert seen.rate == pytest.approx(0.005)
+    assert (seen.optimizer.momentum, seen.optimizer.clipnorm) == (0.5, 1.0)
+    assert {"top_k_categorical_accuracy", "val_top_k_categorical_accuracy"} <= seen.logs.keys()
+    assert calls
     for old, now in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, now)
+
+
+def test_folds_in_workers_are_those_of_one_process(settings, tmp_path):
+    found = []
+    for workers in (1, 2):
+        place = tmp_path / f"workers{workers}"
+        flags = settings | {"run_dir": place, "epochs": 1, "deterministic": True}
+        found.append(tl.fit("head", folds=3, workers=workers, **flags).metrics)
+    assert found[0]["test"] == found[1]["test"]
+    assert found[0]["spread"] == found[1]["spread"]
 
 
 def test_an_optimizer_gives_what_its_name_gives(settings, tmp_path):
@@ -130,6 +160,8 @@ def test_a_curve(arrays, tmp_path):
         n=[7],
         treatments=["base", "BnB"],
         epochs=1,
+        optimizer=keras.optimizers.SGD(0.01),
+        augment=layers.RandomFlip("horizontal"),
         run_dir=tmp_path / "study",
     )
     assert (summary["directory"] / "curve.csv").is_file()
@@ -170,7 +202,7 @@ def test_load_refuses_what_is_no_run(tmp_path):
 @pytest.mark.parametrize(
     ("command", "function"), [(tl_search, "search_depth"), (tl_curve, "curve")]
 )
-def test_the_names_are_those_of_the_commands(command, function, tmp_path):
+def test_the_names_are_those_of_the_commands(command, function):
     """Every flag but those of the command itself is an argument: it is not what is refused."""
     assert inspect.getdoc(getattr(tl, function))
     for flag in command.FLAGS:
@@ -179,4 +211,3 @@ def test_the_names_are_those_of_the_commands(command, function, tmp_path):
         with pytest.raises(tl.UsageError) as raised:
             getattr(tl, function)(**{flag.name: flag.default}, unknown=1)
         assert "Received: unknown" in str(raised.value)
-    assert pathlib.Path(tmp_path).exists()

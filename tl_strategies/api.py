@@ -194,8 +194,6 @@ def do_curve(checked: Checked, asked: CurveSettings, around: Around = _nothing) 
 def _to_search(checked: Checked) -> Checked:
     """The run as a search has it: with a depth to be found, exact, with validation images."""
     settings = checked.settings
-    if settings.folds and not settings.fold:
-        raise UsageError("--n auto must come without --folds. Received: both.")
     train_on = settings.train_on if settings.protocol == "none" else None
     settings = dataclasses.replace(
         settings, n=None, deterministic=True, train_on=train_on or "train"

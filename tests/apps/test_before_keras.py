@@ -19,6 +19,7 @@ RUN = [
     ("--strategy hed", "Did you mean 'head'"),
     ("--option depth=3", "--option of strategy partial must be one of"),
     ("--n auto --dry_run", "--dry_run must have a depth"),
+    ("--n auto --folds 3", "--n auto must come without --folds"),
     ("--dataset clipat", "Did you mean 'clipart'"),
     ("--run_dir ~nobody_at_all/run", "Paths must be ones that you can read"),
 ]

@@ -134,5 +134,12 @@ def test_help_shows_what_is_used_most_and_helpfull_all(command, capsys):
 def test_what_is_asked_about_the_command(capsys):
     assert tl_run.main(["--version"]) == 0
     assert capsys.readouterr().out == f"tl-run {tl.__version__}\n"
-    assert tl_run.main(["--quiet", "--n", "99"]) == 2
+
+
+def test_quiet_prints_errors_alone(capsys):
+    assert tl_run.main(["--dry_run"]) == 0
+    assert "phase 1" in capsys.readouterr().out
+    assert tl_run.main(["--dry_run", "--quiet"]) == 0
     assert capsys.readouterr().out == ""
+    assert tl_run.main(["--quiet", "--n", "99"]) == 2
+    assert "--n must be" in capsys.readouterr().err

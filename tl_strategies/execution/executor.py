@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import os
 import pathlib
 import time
 from collections import defaultdict
@@ -46,7 +47,7 @@ def execute(
         context: opens that of this process; None does it as in workers.
 
     Yields:
-        Tasks as they end.
+        Tasks as they end. Close it where an error ends the loop: workers live as long as it does.
 
     Raises:
         UsageError: workers cannot be started, or cannot open their context.
@@ -61,7 +62,7 @@ def execute(
 
 
 def check_workers(workers: Workers) -> None:
-    """Refuse workers that nobody can start.
+    """Refuse workers that nobody can start; leave room for those that can be started.
 
     Raises:
         UsageError: they cannot be.
@@ -74,6 +75,8 @@ def check_workers(workers: Workers) -> None:
         from tl_strategies.execution.ray import check_ray
 
         check_ray()
+    if not runs_here(workers):  # before this process takes all of a GPU
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 
 
 def runs_here(workers: Workers) -> bool:

@@ -10,9 +10,11 @@ import secrets
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 
 MARK = "TL_STRATEGIES_GUARD"
+QUIET, PAUSE = 5, 0.2  # looks in which nobody is found, and seconds between them
 
 
 @contextlib.contextmanager
@@ -37,11 +39,21 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.read(0, 1)
-    wanted = f"{MARK}={sys.argv[1]}".encode()
+    wanted, quiet = f"{MARK}={sys.argv[1]}".encode(), 0
+    while quiet < QUIET:  # one that is being started shows no environment yet
+        quiet = 0 if _kill(wanted) else quiet + 1
+        time.sleep(PAUSE)
+
+
+def _kill(wanted: bytes) -> bool:
+    """Kill the processes that have a variable in their environment; were there any?"""
+    found = False
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
             if wanted in (path / "environ").read_bytes().split(b"\0"):
                 os.kill(int(path.name), signal.SIGKILL)
+                found = True
+    return found
 
 
 if __name__ == "__main__":

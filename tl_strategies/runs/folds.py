@@ -1,5 +1,6 @@
 """Cross-validation: a run for each fold, then the mean and the spread of their metrics."""
 
+import contextlib
 import dataclasses
 import json
 import pathlib
@@ -9,7 +10,7 @@ from typing import Any
 from tl_strategies.execution.executor import execute, in_order
 from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.files import write_text
-from tl_strategies.runs.job import Job, open_job
+from tl_strategies.runs.job import Job, open_job, replan
 from tl_strategies.runs.place import held
 from tl_strategies.runs.run import Run, run
 from tl_strategies.runs.trainer import Trainer
@@ -39,7 +40,8 @@ class Folds:
 
 def open_folds(settings: Settings, directory: pathlib.Path) -> Folds:
     """The context of a worker."""
-    return Folds(open_job(settings, directory))
+    job = open_job(settings, directory)
+    return Folds(replan(job, job.settings, directory))
 
 
 def fold_job(job: Job, fold: int) -> Job:
@@ -70,9 +72,11 @@ def _run_folds(job: Job, workers: Workers) -> Run:
     opening = Opening(f"{__name__}:open_folds", (job.settings, job.directory))
     lines = TaskLines(count)
     found: dict[int, dict[str, Any]] = {}
-    for ended in execute(in_order(tasks), workers, opening, job.directory, lambda: Folds(job)):
-        metrics = found[ended.task.argument] = ended.unwrap()
-        lines.write(f"{ended.task.name}: test {metrics['test'][job.task.metric]:.3f}")
+    work = execute(in_order(tasks), workers, opening, job.directory, lambda: Folds(job))
+    with contextlib.closing(work):
+        for ended in work:
+            metrics = found[ended.task.argument] = ended.unwrap()
+            lines.write(f"{ended.task.name}: test {metrics['test'][job.task.metric]:.3f}")
     folds = [found[fold] for fold in sorted(found)]
     first = folds[0]
     metrics = {**first, "folds": count, "classes": {}, "spread": {}}

@@ -1,5 +1,6 @@
 """A search, from top to bottom: the space, the trials, the choice of n, the best as a run."""
 
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -205,8 +206,10 @@ def _run_trials(search: SearchSettings, trainer: Trainer, oracle: PersistentOrac
         "tl_strategies.search.trial:open_trials", (trainer.job.settings, search, directory)
     )
     context = Trials(trainer, search.repeats)
-    for ended in execute(source.take, search, opening, directory, lambda: context):
-        source.end(ended)
+    work = execute(source.take, search, opening, directory, lambda: context)
+    with contextlib.closing(work):
+        for ended in work:
+            source.end(ended)
 
 
 def _fill(trainer: Trainer, oracle: Points) -> None:

@@ -49,7 +49,7 @@ class Settings(
         objects = check_objects(self)
         if "learning_rate" not in objects:
             object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
-        check_values(self, objects)
+        check_values(self, [*objects, "image_size"])  # which parse_size has checked
         within = self.fold is None or self.fold <= (self.folds or 0)
         require("fold", within, f"at most --folds {self.folds}", self.fold)
         if "optimizer" not in objects:
@@ -82,6 +82,8 @@ class Settings(
         given["--protocol"] = self.protocol != "none"
         only_one(given, ("--limit", "--shots", "--protocol"))
         only_one(given, ("--split", "--folds", "--protocol"))
+        if self.n == "auto" and self.folds and not self.fold:
+            raise UsageError("--n auto must come without --folds. Received: both.")
         if self.resume and not self.run_dir:
             raise UsageError("--resume must come with --run_dir, the run to go on with.")
 

@@ -105,7 +105,7 @@ def _fits(value: Any, kind: type) -> bool:
     if kind is float:
         return whole or (isinstance(value, float) and not math.isnan(value))
     if kind is tuple:
-        return isinstance(value, tuple) and all(isinstance(item, str | int) for item in value)
+        return isinstance(value, tuple) and all(isinstance(item, str) for item in value)
     return isinstance(value, kind)
 
 

@@ -108,5 +108,6 @@ def name_of(strategy: Strategy | type[Strategy]) -> str:
         )
     if "name" not in vars(cls):
         cls.name = f"{cls.__module__}:{cls.__qualname__}"
+    if ":" in cls.name:  # one that an import may not find, as in a function
         _strategies[cls.name] = cls
     return cls.name

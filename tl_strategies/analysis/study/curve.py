@@ -1,5 +1,6 @@
 """Yosinski's experiment, from top to bottom: the halves, the cells, the curve."""
 
+import contextlib
 import dataclasses
 import hashlib
 import pathlib
@@ -92,14 +93,16 @@ def _run(curve: CurveSettings, job: Job) -> dict[str, Any]:
         about = _about(job, halves)
         return write_report(job.directory, list(results.values()), curve, len(job.units), about)
 
-    for ended in execute(source.take, curve, opening, job.directory, study) if source.left else ():
-        cell, result = ended.task.argument, ended.unwrap()
-        results[cell] = result
-        source.done.add(cell)
-        accuracy, seconds = result["test_accuracy"], result["seconds"]
-        lines.write(f"{cell.name}: test {accuracy:.3f}, {seconds:.1f} s")
-        if _ends_block(cell, cells, results):
-            write()
+    work = execute(source.take, curve, opening, job.directory, study)
+    with contextlib.closing(work):
+        for ended in work if source.left else ():  # else nothing is to be opened
+            cell, result = ended.task.argument, ended.unwrap()
+            results[cell] = result
+            source.done.add(cell)
+            accuracy, seconds = result["test_accuracy"], result["seconds"]
+            lines.write(f"{cell.name}: test {accuracy:.3f}, {seconds:.1f} s")
+            if _ends_block(cell, cells, results):
+                write()
     summary = write()
     track_report(job.directory, summary)
     return summary
