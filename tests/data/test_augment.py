@@ -2,10 +2,12 @@
 
 import hashlib
 
+import keras
 import numpy as np
 import pytest
 
-from tl_strategies.data.augment import augment
+from tl_strategies.data.augment import augment, augment_by_layers
+from tl_strategies.errors import UsageError
 from tl_strategies.training.batches import training_batches
 from tl_strategies.training.inputs import Inputs
 
@@ -64,3 +66,22 @@ def test_an_epoch_sees_its_view():
     np.testing.assert_array_equal(epochs // 4, np.repeat([[1], [2], [0], [1], [2]], 4, axis=1))
     np.testing.assert_array_equal(np.sort(epochs % 4, axis=1), np.tile(np.arange(4), (5, 1)))
     assert len({tuple(epoch % 4) for epoch in epochs}) > 1
+
+
+def turned():
+    """Layers whose seeds Keras draws."""
+    chain = [keras.layers.RandomRotation(0.2), keras.layers.RandomBrightness(0.3)]
+    return [keras.Sequential(chain[:1]), *chain[1:]]
+
+
+def test_layers_begin_each_view_from_its_key(images, keys):
+    whole = augment_by_layers(turned(), images, keys)
+    assert whole.dtype == np.uint8
+    np.testing.assert_array_equal(augment_by_layers(turned(), images[3:5], keys[3:5]), whole[3:5])
+    others = augment_by_layers(turned(), images, keys[::-1])
+    assert all((one != other).any() for one, other in zip(whole, others, strict=True))
+
+
+def test_layers_must_leave_the_size(images, keys):
+    with pytest.raises(UsageError, match="must leave images as large as they are"):
+        augment_by_layers(keras.layers.RandomCrop(8, 8), images, keys)

@@ -7,7 +7,7 @@ import pytest
 import tl_strategies as tl
 from tl_strategies.plans.choices import OPTIMIZERS, SCHEDULES
 from tl_strategies.plans.optimizers import carry_state, make_optimizer
-from tl_strategies.plans.schedules import Schedule
+from tl_strategies.plans.schedules import Later, Schedule
 
 
 def first_step(name, multiplier, **options):
@@ -42,10 +42,37 @@ def test_decay_spares_vectors_and_has_the_multiplier():
 
 
 def test_an_optimizer_round_trips():
-    optimizer = make_optimizer("adam", Schedule(0.1, 10, warmup=0.2), {"a/kernel": 0.1})
+    """The copy has all of ours, and takes the same step."""
+    optimizer = make_optimizer(
+        "sgd",
+        Schedule(0.1, 10, warmup=0.2),
+        {"kernel": 0.1},
+        weight_decay=0.5,
+        anchors={"kernel": np.full((2, 2), 3.0, "float32")},
+        l2_sp=0.7,
+    )
     again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
-    assert again.multipliers == {"a/kernel": 0.1}
+    assert again.multipliers == {"kernel": 0.1}
     assert again._learning_rate.get_config() == optimizer._learning_rate.get_config()
+    stepped = []
+    for one in (optimizer, again):
+        variable = keras.Variable(np.ones((2, 2), "float32"), name="kernel")
+        one.build([variable])
+        one.apply([keras.ops.ones((2, 2))])
+        stepped.append(keras.ops.convert_to_numpy(variable))
+    np.testing.assert_array_equal(*stepped)
+    assert (stepped[0] != 1).all()
+
+
+@pytest.mark.parametrize("rate", [0.1, Later(keras.optimizers.schedules.CosineDecay(0.1, 20), 5)])
+def test_an_optimizer_that_is_given_round_trips(rate):
+    given = keras.optimizers.RMSprop(rho=0.8, clipnorm=0.5)
+    optimizer = make_optimizer(given, rate, {"kernel": 0.1})
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(optimizer))
+    assert (again.rho, again.clipnorm, again.multipliers) == (0.8, 0.5, {"kernel": 0.1})
+    if rate != 0.1:
+        plain = keras.optimizers.schedules.CosineDecay(0.1, 20)
+        assert float(again._learning_rate(3)) == pytest.approx(float(plain(8)))
 
 
 @pytest.mark.parametrize("name", ["Ftrl", "ScheduleFreeAdamW", "adman"])
