@@ -122,8 +122,9 @@ def marked(mark):
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         try:
             if f"TL_TEST_MARK={mark}".encode() in (path / "environ").read_bytes():
-                state = (path / "stat").read_text().rsplit(")", 1)[1].split()[0]
-                found += [] if state == "Z" else [(path / "cmdline").read_bytes()[:80]]
+                state, above = (path / "stat").read_text().rsplit(")", 1)[1].split()[:2]
+                line = (path / "cmdline").read_bytes().strip(b"\0")[:60]
+                found += [] if state == "Z" else [(line, state, f"child of {above}")]
         except OSError:
             continue
     return found

@@ -7,14 +7,17 @@ import contextlib
 import os
 import pathlib
 import secrets
+import select
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 
 MARK = "TL_STRATEGIES_GUARD"
-QUIET, PAUSE = 5, 0.2  # looks in which nobody is found, and seconds between them
+PAUSE = 0.3  # seconds between looks
+QUIET = 4  # looks in which nobody is found any more
+
+Found = dict[int, str]  # when each process was started, by its number
 
 
 @contextlib.contextmanager
@@ -35,24 +38,37 @@ def marked(started: list[subprocess.Popen]) -> Iterator[None]:
 
 
 def main() -> None:
-    """Wait for the parent's end, then kill all processes that have the mark."""
+    """Look for processes that have the mark until the parent ends; then kill them all."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    os.read(0, 1)
-    wanted, quiet = f"{MARK}={sys.argv[1]}".encode(), 0
-    while quiet < QUIET:  # one that is being started shows no environment yet
-        quiet = 0 if _kill(wanted) else quiet + 1
-        time.sleep(PAUSE)
+    wanted = f"{MARK}={sys.argv[1]}".encode()
+    known: Found = {}
+    while not select.select([0], [], [], PAUSE)[0]:
+        known = look(wanted, known)
+    quiet = 0
+    while quiet < QUIET:
+        known = look(wanted, known)
+        for number in known:
+            with contextlib.suppress(OSError):
+                os.kill(number, signal.SIGKILL)
+        quiet = 0 if known else quiet + 1
+        select.select([], [], [], PAUSE)
 
 
-def _kill(wanted: bytes) -> bool:
-    """Kill the processes that have a variable in their environment; were there any?"""
-    found = False
+def look(wanted: bytes, known: Found) -> Found:
+    """The processes that have a variable in their environment, had it, or were started by those.
+
+    What gives itself a title, as Ray's agents do, writes it over its environment.
+    """
+    found: Found = {}
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if wanted in (path / "environ").read_bytes().split(b"\0"):
-                os.kill(int(path.name), signal.SIGKILL)
-                found = True
+            values = (path / "stat").read_text().rsplit(")", 1)[1].split()
+            state, above, start = values[0], int(values[1]), values[19]
+            number = int(path.name)
+            seen = known.get(number) == start or above in known
+            if state != "Z" and (seen or wanted in (path / "environ").read_bytes().split(b"\0")):
+                found[number] = start
     return found
 
 
