@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tl_strategies.tracking.figures import confusion_figure, figure_pixels, save_figure
+from tl_strategies.tracking.figures import (
+    confusion_figure,
+    figure_pixels,
+    save_figure,
+    sheet_figure,
+)
 
 
 def test_a_confusion_matrix_reads_row_by_row(tmp_path):
@@ -35,3 +40,13 @@ def test_few_and_many_labels_fit(count):
     tops = sorted(boxes, key=lambda box: box.y0)
     assert all(one.y1 <= other.y1 + 1 for one, other in itertools.pairwise(tops))
     assert all(one.y1 <= other.y0 + 4 for one, other in itertools.pairwise(tops))
+
+
+@pytest.mark.parametrize("shape", [(20, 20), (20, 40), (40, 20)])
+def test_images_on_a_sheet_keep_their_shape(shape):
+    """A black image is drawn as wide and as high as it is, on white."""
+    black = np.zeros((1, *shape, 3), "uint8")
+    pixels = figure_pixels(sheet_figure(black, [""], "", columns=2))[60:, :, :3]
+    rows, columns = (np.flatnonzero((pixels == 0).all(axis=2).any(axis=axis)) for axis in (1, 0))
+    drawn = (rows[-1] - rows[0] + 1) / (columns[-1] - columns[0] + 1)
+    assert drawn == pytest.approx(shape[0] / shape[1], rel=0.05)

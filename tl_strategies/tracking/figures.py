@@ -14,6 +14,7 @@ from tl_strategies.output import OURS
 from tl_strategies.tracking.drawing import drawable, plain_style
 
 NAME, CAPTION, TITLE = 30, 24, 90  # characters at most
+SIDE = 1.58  # inches, the longer one of an image on a contact sheet
 MOST_NAMES = 60  # labels that can still be read side by side
 
 
@@ -83,7 +84,7 @@ def sheet_figure(
     """A contact sheet.
 
     Args:
-        images: uint8 of shape (images, size, size, 3).
+        images: uint8 of shape (images, height, width, 3).
         captions: one above each image, of one line or two.
         title: above the sheet.
         columns: images side by side.
@@ -96,13 +97,19 @@ def sheet_figure(
     axes.set(xlim=(0, width), ylim=(height, 0))
     title = drawable(title, TITLE)
     axes.text(width / 2, 0.22, title, ha="center", va="center", fontsize=10)
+    tall, wide = (SIDE * side / max(images.shape[1:3]) for side in images.shape[1:3])
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
         left, top = 1.7 * (i % columns), 0.4 + 2.1 * (i // columns)
-        axes.imshow(image, extent=(left + 0.06, left + 1.64, top + 2.04, top + 0.46), aspect="auto")
+        extent = (*_span(left + 0.85, wide), *_span(top + 1.25, tall)[::-1])
+        axes.imshow(image, extent=extent, aspect="auto")
         lines = "\n".join(drawable(line, CAPTION) for line in caption.split("\n"))
         axes.text(left + 0.85, top + 0.42, lines, ha="center", va="bottom", fontsize=8)
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
+
+
+def _span(middle: float, length: float) -> tuple[float, float]:
+    return middle - length / 2, middle + length / 2
 
 
 @plain_style()
