@@ -151,7 +151,7 @@ def do_run(checked: Checked, workers: Workers, around: Around = _nothing) -> Run
 
     Args:
         checked: the run.
-        workers: who does folds, or trials.
+        workers: who does folds, or trials, or computes features.
         around: is entered with the job when its directory is made.
     """
     settings = checked.settings
@@ -167,7 +167,8 @@ def do_run(checked: Checked, workers: Workers, around: Around = _nothing) -> Run
     with around(job):
         if searches:
             return _run_best(job, workers)
-        return run_folds(job, workers) if settings.folds and not settings.fold else run(job)
+        folds = settings.folds and not settings.fold
+        return run_folds(job, workers) if folds else run(job, workers=workers)
 
 
 def do_search(

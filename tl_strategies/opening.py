@@ -27,8 +27,8 @@ def open_regular(path: pathlib.Path, follow: bool = True) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
-    """Hold the lock that a file stands for; a process that dies lets it go.
+def locked(path: pathlib.Path, wait: bool = True, shared: bool = False) -> Iterator[None]:
+    """Hold the lock that a file stands for, alone or shared; a process that dies lets it go.
 
     The file may have been put there by anyone: it is neither followed nor cut.
 
@@ -43,7 +43,8 @@ def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
             held = os.fstat(descriptor)
             if not stat.S_ISREG(held.st_mode):
                 raise OSError(errno.EINVAL, "a lock must be a regular file", str(path))
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
             if _is_at(held, path) or not left:
                 yield
                 return

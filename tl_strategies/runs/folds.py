@@ -7,12 +7,13 @@ import pathlib
 import statistics
 from typing import Any
 
-from tl_strategies.execution.executor import execute, in_order
+from tl_strategies.execution.executor import in_order, runs_here
 from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.files import write_text
 from tl_strategies.runs.job import Job, open_job, replan
 from tl_strategies.runs.place import held
 from tl_strategies.runs.run import Run, run
+from tl_strategies.runs.shares import execute_after, make_shares
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.groups import Workers
 from tl_strategies.settings.run import Settings
@@ -72,7 +73,8 @@ def _run_folds(job: Job, workers: Workers) -> Run:
     opening = Opening(f"{__name__}:open_folds", (job.settings, job.directory))
     lines = TaskLines(count)
     found: dict[int, dict[str, Any]] = {}
-    work = execute(in_order(tasks), workers, opening, job.directory, lambda: Folds(job))
+    shares, take = _shares(job, workers), in_order(tasks)
+    work = execute_after(shares, take, workers, opening, job.directory, lambda: Folds(job))
     with contextlib.closing(work):
         for ended in work:
             metrics = found[ended.task.argument] = ended.unwrap()
@@ -91,3 +93,13 @@ def _run_folds(job: Job, workers: Workers) -> Run:
     }
     write_text(job.directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
     return Run(job.directory, metrics, job.plan)
+
+
+def _shares(job: Job, workers: Workers) -> list[Task]:
+    """The features of all images, which are the same in every fold."""
+    if runs_here(workers):
+        return []
+    first = fold_job(job, 1)
+    trainer = Trainer(first)
+    features = trainer.features(first)
+    return make_shares(trainer, first, features, [features.frozen_depth], workers)

@@ -21,7 +21,9 @@ from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.job import Job
 from tl_strategies.runs.manifest import begin, match
 from tl_strategies.runs.place import RECORD, held
+from tl_strategies.runs.shares import prefetch_by
 from tl_strategies.runs.trainer import MODEL, Trainer, save_model
+from tl_strategies.settings.groups import Workers
 from tl_strategies.settings.toml import to_toml
 from tl_strategies.training.checkpoint import copy_checkpoints
 from tl_strategies.training.engine import Engine
@@ -52,13 +54,19 @@ class Run:
         return keras.models.load_model(self.directory / MODEL)
 
 
-def run(job: Job, trainer: Trainer | None = None, earlier: pathlib.Path | None = None) -> Run:
+def run(
+    job: Job,
+    trainer: Trainer | None = None,
+    earlier: pathlib.Path | None = None,
+    workers: Workers | None = None,
+) -> Run:
     """Do a whole run, or what is left of it.
 
     Args:
         job: what to do.
         trainer: of its data and backbone; one is made where there is none.
         earlier: directory of a training that the run begins where it has ended.
+        workers: who computes the features; None for this process.
 
     Raises:
         UsageError: a class has too few readable images, what is resumed was another run, or another
@@ -69,17 +77,18 @@ def run(job: Job, trainer: Trainer | None = None, earlier: pathlib.Path | None =
             copy_checkpoints(earlier, job.directory)
         finished = _finished(job.directory) if job.settings.resume else None
         if finished is None:
-            return _run(job, trainer or Trainer(job))
+            return _run(job, trainer or Trainer(job), workers or Workers())
         match(job.directory, "run", planned_files(job))
         return Run(job.directory, finished, job.plan)
 
 
-def _run(job: Job, trainer: Trainer) -> Run:
+def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
     start = time.perf_counter()
     directory = job.directory
     images = trainer.images(job.settings)
     _begin(job, images)
     features = trainer.features(job)
+    prefetch_by(workers, trainer, job, features)
     engine = trainer.engine(job, features)
     try:
         engine.train()

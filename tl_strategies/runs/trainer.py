@@ -10,7 +10,7 @@ import keras
 from tl_strategies.data.images import Images, load_images
 from tl_strategies.evaluation.evaluate import evaluate_features, write_scores
 from tl_strategies.files import atomic_write, read_json, write_text
-from tl_strategies.plans.model import build_model, plain_model, set_precision
+from tl_strategies.plans.model import build_model, plain_model, set_precision, set_trainable
 from tl_strategies.quiet import silence_retracing
 from tl_strategies.runs.job import Job, replan
 from tl_strategies.settings.run import Settings
@@ -22,7 +22,7 @@ from tl_strategies.training.bn_statistics import adapt_statistics
 from tl_strategies.training.checkpoint import Checkpoint
 from tl_strategies.training.engine import Engine
 from tl_strategies.training.features import Features
-from tl_strategies.training.inputs import fitted_inputs, part_inputs
+from tl_strategies.training.inputs import Inputs, fitted_inputs, part_inputs
 from tl_strategies.training.memory import keep_freed_memory, let_go
 
 MODEL, RESULT = "model.keras", "result.json"
@@ -61,6 +61,7 @@ class Trainer:
         model = build_model(job.plan, job.backbone, job.units, settings.head)
         adapt_statistics(model, job.plan, job.units, images, self.store, settings.seed)
         set_precision(model, settings.precision)
+        set_trainable(model, job.plan, job.units, None)  # as its prefixes are, when they are stored
         return Features(model, job.plan, job.units, images, self.store)
 
     def engine(self, job: Job, features: Features, verbose: bool = True) -> Engine:
@@ -116,8 +117,12 @@ class Trainer:
         """Have the store hold all parts' features, at the depth that no phase trains or another."""
         depth = features.frozen_depth if depth is None else depth
         if features.kept(depth):
-            inputs = fitted_inputs(features.images, settings, kept=True)
-            features.fetch(depth, {**inputs, "test": part_inputs(features.images, "test")})
+            features.fetch(depth, self.inputs(features, settings))
+
+    def inputs(self, features: Features, settings: Settings) -> dict[str, Inputs]:
+        """What goes into a prefix whose features are kept, by part."""
+        inputs = fitted_inputs(features.images, settings, kept=True)
+        return {**inputs, "test": part_inputs(features.images, "test")}
 
     def _load(self, splitting: Any) -> Images:
         listing = self.job.listing

@@ -14,7 +14,7 @@ from tl_strategies.image_size import size_text
 from tl_strategies.plans.model import depth_tensor
 from tl_strategies.plans.plan import Plan
 from tl_strategies.store.rows import LazyRows, joined, sliced
-from tl_strategies.store.store import Store
+from tl_strategies.store.store import Store, Wanted
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import (
     BATCH,
@@ -96,10 +96,30 @@ class Features:
 
         Where features at a shallower depth are stored, they are gone on from.
         """
-        prefix = self.cut(depth)[0]
-        if prefix is None:
+        if depth == 0:
             return {part: given.array for part, given in inputs.items()}
         start = time.perf_counter()
+        wanted = self.wanted(depth, inputs)
+        entry = self.store.fetch(*wanted)
+        if entry is not None and entry.absent:
+            raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
+        if entry is None:
+            source = joined([given.array for given in inputs.values()])
+            array = uncached(self.forward(0, depth), source, wanted.shape)
+        else:
+            array = entry.array
+        if entry is not None and entry.status != "off":
+            self.entries.setdefault(depth, (entry.status, entry.bytes))
+        ends = np.cumsum([len(given.keys) for given in inputs.values()])
+        self.seconds += time.perf_counter() - start
+        return {
+            part: sliced(array, end - len(given.keys), end)
+            for (part, given), end in zip(inputs.items(), ends, strict=True)
+        }
+
+    def wanted(self, depth: int, inputs: dict[str, Inputs]) -> Wanted:
+        """Features at a depth above 0 of all parts' rows, as the store is asked for them."""
+        prefix = self.cut(depth)[0]
         keys = np.concatenate([given.keys for given in inputs.values()])
         source = joined([given.array for given in inputs.values()])
         shape = tuple(prefix.outputs[0].shape[1:])
@@ -118,18 +138,7 @@ class Features:
 
         metadata = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
         metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
-        entry = self.store.fetch(self._identity(prefix), metadata, keys, shape, "float32", compute)
-        if entry is not None and entry.absent:
-            raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
-        array = uncached(forward, source, shape) if entry is None else entry.array
-        if entry is not None and entry.status != "off":
-            self.entries.setdefault(depth, (entry.status, entry.bytes))
-        ends = np.cumsum([len(given.keys) for given in inputs.values()])
-        self.seconds += time.perf_counter() - start
-        return {
-            part: sliced(array, end - len(given.keys), end)
-            for (part, given), end in zip(inputs.items(), ends, strict=True)
-        }
+        return Wanted(self._identity(prefix), metadata, keys, shape, "float32", compute)
 
     def _tensor(self, depth: int) -> keras.KerasTensor | None:
         return depth_tensor(self.model, self.plan, self.units, depth)
