@@ -129,13 +129,7 @@ class _Adapted:
         self.model = build_model(self.plan, backbone, self.units)
         self.anchors = pretrained_values(self.model, self.plan, self.units)
 
-    def compiled(
-        self,
-        phase: Phase,
-        optimizer: str | keras.optimizers.Optimizer,
-        rate: Schedule,
-        weight_decay: float,
-    ) -> keras.Model:
+    def compiled(self, phase: Phase, optimizer, rate: Schedule, weight_decay: float) -> keras.Model:
         """The model, compiled anew for a phase."""
         model, plan = self.model, self.plan
         set_trainable(model, plan, self.units, phase)

@@ -158,7 +158,10 @@ class Strategy:
         return multiplier
 
     def adapt(self, backbone: "keras.Model", task: Task, **settings: Any) -> "keras.Model":
-        """A compiled copy of a backbone with a new head; see tl_strategies.strategies.adapt."""
+        """A compiled copy of a backbone with a new head, for `model.fit` on (images, labels).
+
+        Settings, shapes and errors are those of `tl_strategies.strategies.adapt.adapt`.
+        """
         from tl_strategies.strategies.adapt import adapt
 
         return adapt(self, backbone, task, **settings)
