@@ -17,7 +17,7 @@ from tl_strategies.runs.place import make_new, run_directory
 from tl_strategies.settings.run import Settings
 from tl_strategies.store.cache import cache_directory, check_directory, check_writable
 from tl_strategies.strategies import Strategy, load_plugin
-from tl_strategies.strategies.create import create_strategy
+from tl_strategies.strategies.registry import create_strategy
 from tl_strategies.task import Task
 from tl_strategies.training.class_weight import check_class_weight
 

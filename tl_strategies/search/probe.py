@@ -14,8 +14,7 @@ import keras_tuner
 import numpy as np
 from keras import ops
 
-from tl_strategies.backbones.cost import multiply_adds
-from tl_strategies.backbones.units import unit_output
+from tl_strategies.backbones.units import multiply_adds, unit_output
 from tl_strategies.files import read_json, write_text
 from tl_strategies.image_size import size_text
 from tl_strategies.plans.plan import Plan
