@@ -1,15 +1,17 @@
 """Figures, drawn with matplotlib and no display."""
 
-import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
+from tl_strategies.files import atomic_write
 from tl_strategies.output import OURS
 from tl_strategies.tracking.drawing import drawable, plain_style
 
@@ -38,9 +40,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
         names = [drawable(name, NAME) for name in names]
         axes.set_xticks(range(count), names, rotation=90)
         axes.set_yticks(range(count), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.set_title(drawable(title, TITLE))
+    axes.set(xlabel="predicted", ylabel="true", title=drawable(title, TITLE))
     if count <= 30:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
@@ -59,21 +59,13 @@ def reliability_figure(
         confidence, accuracy, counts: of each bin, of shape (bins,).
         title: above the figure.
     """
-    figure = Figure(figsize=(5.6, 6), dpi=110, layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    figure, upper, lower = _above_bars((5.6, 6), title)
     upper.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="as it should be")
     upper.plot(confidence, accuracy, "o-", color="tab:blue", markersize=4, label="this model")
-    upper.set_ylabel("share that is right")
-    upper.set_ylim(-0.03, 1.03)
+    upper.set(ylabel="share that is right", ylim=(-0.03, 1.03))
     upper.legend(loc="upper left")
-    upper.set_title(drawable(title, TITLE))
     lower.bar(confidence, counts, width=0.04, color="tab:gray")
-    lower.set_ylabel("predictions")
-    lower.set_xlabel("confidence")
-    lower.set_xlim(-0.03, 1.03)
-    for axes in (upper, lower):
-        axes.grid(alpha=0.3)
-        axes.set_axisbelow(True)
+    lower.set(ylabel="predictions", xlabel="confidence", xlim=(-0.03, 1.03))
     return figure
 
 
@@ -94,22 +86,15 @@ def sheet_figure(
     axes = figure.add_axes((0, 0, 1, 1))  # one for all: each of its own would take a second to draw
     axes.set_axis_off()
     width, height = figure.get_size_inches()
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    title = drawable(title, TITLE)
-    axes.text(width / 2, 0.22, title, ha="center", va="center", fontsize=10)
-    tall, wide = (SIDE * side / max(images.shape[1:3]) for side in images.shape[1:3])
+    axes.text(width / 2, 0.22, drawable(title, TITLE), ha="center", va="center", fontsize=10)
+    tall, wide = SIDE / 2 * np.array(images.shape[1:3]) / max(images.shape[1:3])
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        left, top = 1.7 * (i % columns), 0.4 + 2.1 * (i // columns)
-        extent = (*_span(left + 0.85, wide), *_span(top + 1.25, tall)[::-1])
-        axes.imshow(image, extent=extent, aspect="auto")
+        x, y = 1.7 * (i % columns) + 0.85, 2.1 * (i // columns) + 1.65
+        axes.imshow(image, extent=(x - wide, x + wide, y + tall, y - tall), aspect="auto")
         lines = "\n".join(drawable(line, CAPTION) for line in caption.split("\n"))
-        axes.text(left + 0.85, top + 0.42, lines, ha="center", va="bottom", fontsize=8)
+        axes.text(x, y - 0.83, lines, ha="center", va="bottom", fontsize=8)
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
-
-
-def _span(middle: float, length: float) -> tuple[float, float]:
-    return middle - length / 2, middle + length / 2
 
 
 @plain_style()
@@ -122,8 +107,7 @@ def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")  # in place of powers of ten, which are mathematics
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("learning rate of the head")
-    axes.set_ylabel("training loss, smoothed")
+    axes.set(xlabel="learning rate of the head", ylabel="training loss, smoothed")
     axes.legend()
     return figure
 
@@ -143,8 +127,6 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
 
     The file says in a text chunk `Software` that it is ours.
     """
-    from tl_strategies.files import atomic_write
-
     pixels = figure_pixels(figure)
     info = PngInfo()
     info.add_text(*OURS)
@@ -153,48 +135,44 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
     return pixels
 
 
-@dataclasses.dataclass(frozen=True)
-class DepthScore:
-    """What one transfer depth gave: means and standard deviations over seeds."""
-
-    n: int
-    validation: tuple[float, float]
-    test: tuple[float, float]
-    seconds: float
-
-
 @plain_style()
 def depth_figure(
-    scores: Sequence[DepthScore], depth_count: int, chosen: int, title: str, metric: str
+    scores: Sequence[Mapping[str, Any]], depth_count: int, chosen: int, title: str, metric: str
 ) -> Figure:
     """The metric over the transfer depth, with its spread, above the cost of each depth.
 
     Args:
-        scores: one a depth, ascending.
+        scores: one a depth, ascending: n; means and standard deviations over seeds, by part;
+            seconds.
         depth_count: of the backbone.
         chosen: the depth that was chosen.
         title: above the figure.
         metric: its name.
     """
-    figure = Figure(figsize=(8, 5.6), dpi=110, layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    depths = [score.n for score in scores]
+    figure, upper, lower = _above_bars((8, 5.6), title)
+    depths = [score["n"] for score in scores]
     for part, colour in (("validation", "tab:blue"), ("test", "tab:orange")):
-        means, spreads = np.array([getattr(score, part) for score in scores]).T * 100
+        means, spreads = np.array([score[part] for score in scores]).T * 100
         upper.plot(depths, means, "o-", color=colour, label=part, markersize=4)
         upper.fill_between(depths, means - spreads, means + spreads, color=colour, alpha=0.15)
-    lower.bar(depths, [score.seconds for score in scores], color="tab:gray", width=0.8)
+    lower.bar(depths, [score["seconds"] for score in scores], color="tab:gray", width=0.8)
     for axes in (upper, lower):
-        axes.axvline(
-            chosen, color="black", linestyle="--", linewidth=1, label=f"chosen: n = {chosen}"
-        )
-        axes.grid(alpha=0.3)
-        axes.set_axisbelow(True)
+        label = f"chosen: n = {chosen}"
+        axes.axvline(chosen, color="black", linestyle="--", linewidth=1, label=label)
     upper.set_ylabel(f"{metric.replace('_', ' ')}, %")
     upper.legend(loc="best")
-    upper.set_title(drawable(title, TITLE))
-    lower.set_ylabel("training, s")
     lower.set_xlabel(f"transfer depth n: frozen units of {depth_count}")
-    lower.set_xlim(-0.7, depth_count + 0.7)
+    lower.set(ylabel="training, s", xlim=(-0.7, depth_count + 0.7))
     lower.xaxis.set_major_locator(MaxNLocator(20, integer=True))
     return figure
+
+
+def _above_bars(size: tuple[float, float], title: str) -> tuple[Figure, Axes, Axes]:
+    """A figure with room for a curve, and below it for bars."""
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    upper.set_title(drawable(title, TITLE))
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    return figure, upper, lower
