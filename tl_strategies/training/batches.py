@@ -32,13 +32,10 @@ def training_batches(
     Args:
         array: images or features, one row for each of the inputs.
         inputs: say how many views there are; an epoch sees one of them.
-        targets: see `targets_of`.
-        weights: of the images in the loss, of shape (images,).
+        targets, weights: see `targets_of`; of each image in the loss.
         batch_size: images a batch; the last one of an epoch may be smaller.
-        seed: of the order.
-        epochs: numbers of the epochs, which fix their order and their view.
+        seed, epochs: fix the order; an epoch's number also its view.
     """
-
     each = batch_count(inputs.images, batch_size)
 
     @functools.lru_cache(1)

@@ -5,8 +5,10 @@ import json
 import math
 import pathlib
 import shutil
+from collections.abc import Iterable
 from typing import Any
 
+import keras
 import numpy as np
 
 from tl_strategies.files import atomic_write
@@ -52,8 +54,7 @@ class Progress:
             self.phase_best, self.stale = score, 0
         if self.best and score <= [self.best["metric"], -self.best["loss"]]:
             return False
-        place = {"phase": self.phase, "epoch": self.epoch}
-        self.best = {"metric": metric, "loss": loss, **place}
+        self.best = {"metric": metric, "loss": loss, "phase": self.phase, "epoch": self.epoch}
         return True
 
     def stalled(self, patience: int | None) -> bool:
@@ -71,18 +72,17 @@ class Checkpoint:
     def save_best(self, progress: Progress, weights: list[np.ndarray]) -> None:
         """Keep the weights of the best epoch under a name of their own."""
         with atomic_write(self._best(progress)) as aside:
-            _save(aside, {str(i): w for i, w in enumerate(weights)})
+            _save(aside, weights)
 
     def load_best(self, progress: Progress) -> list[np.ndarray]:
         return self._read(self._best(progress))[1]
 
     def save(self, progress: Progress, variables: list[np.ndarray]) -> None:
         """Keep the state after an epoch; best weights that no state needs are removed then."""
-        arrays = {str(i): v for i, v in enumerate(variables)}
-        arrays["progress"] = np.array(json.dumps(dataclasses.asdict(progress)))
+        text = json.dumps(dataclasses.asdict(progress))
         last = self.directory / LAST
         with atomic_write(last) as aside:
-            _save(aside, arrays)
+            _save(aside, variables, progress=np.array(text))
             if last.is_file():
                 last.replace(self.directory / BEFORE)
         kept = {self._best(progress), self._needed}
@@ -122,9 +122,21 @@ class Checkpoint:
         return progress, [values[str(i)] for i in range(len(values))]
 
 
-def _save(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+def _save(path: pathlib.Path, variables: list[np.ndarray], **others: np.ndarray) -> None:
+    arrays = {str(i): value for i, value in enumerate(variables)}
     with path.open("wb") as file:  # NumPy would add an ending to a name
-        np.savez(file, **arrays)
+        np.savez(file, **arrays, **others)
+
+
+def values_of(variables: Iterable[Any]) -> list[np.ndarray]:
+    """Copies of the values of Keras variables."""
+    return [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def assign(variables: Iterable[Any], values: Iterable[np.ndarray]) -> None:
+    """Give Keras variables these values."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def copy_checkpoints(earlier: pathlib.Path, directory: pathlib.Path) -> None:

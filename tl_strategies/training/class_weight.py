@@ -11,11 +11,7 @@ Policy = str | Mapping[str | int, float]
 
 
 def check_class_weight(policy: Policy, task: Task) -> None:
-    """Refuse weights that do not fit the labels.
-
-    Raises:
-        UsageError: images have several labels, or there is no such class or weight.
-    """
+    """Raise UsageError where images have several labels, or there is no such class or weight."""
     if policy == "none":
         return
     if task.multilabel:
@@ -25,9 +21,7 @@ def check_class_weight(policy: Policy, task: Task) -> None:
         )
     if isinstance(policy, Mapping):
         known = {*task.names, *range(task.label_count)}
-        wrong = [key for key in policy if key not in known]
-        bad = [value for value in policy.values() if not 0 <= value < float("inf")]
-        if wrong or bad:
+        if policy.keys() - known or not all(0 <= v < float("inf") for v in policy.values()):
             raise UsageError(
                 "class_weight must have weights of at least 0 by names or numbers of classes. "
                 f"Received: {dict(policy)}; the classes are {', '.join(task.names[:20])}."

@@ -17,12 +17,11 @@ from tl_strategies.store.rows import LazyRows, joined, sliced
 from tl_strategies.store.store import Store
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import (
-    BATCH,
     Forward,
     computed_with,
     make_forward,
     model_digest,
-    run_batches,
+    run_rows,
 )
 from tl_strategies.training.inputs import Inputs
 
@@ -103,27 +102,28 @@ class Features:
         keys = np.concatenate([given.keys for given in inputs.values()])
         source = joined([given.array for given in inputs.values()])
         shape = tuple(prefix.outputs[0].shape[1:])
-        forward = self.forward(0, depth)
 
         def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
             bar = progress_bar(len(positions), f"features at depth {depth}")
-            array, rows, onward = source, positions, forward
-            nearest = self._nearest(depth, keys[positions], source, positions)
-            if nearest is not None:
-                array, onward = nearest
-                rows = np.arange(len(positions))
-            for first, values in run_batches(onward, array, rows):
-                yield from zip(positions[first : first + BATCH], values, strict=False)
-                bar(first + len(values))
+            way = self._way_to(depth, keys[positions], source, positions)
+            return zip(positions, run_rows(*way, bar), strict=True)
 
         metadata = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
         metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
         entry = self.store.fetch(self._identity(prefix), metadata, keys, shape, "float32", compute)
-        if entry is not None and entry.absent:
+        if entry is None:  # computed each time
+            forward = self.forward(0, depth)
+            array = LazyRows(
+                lambda rows: np.stack([*run_rows(forward, source, rows)]),
+                (len(keys), *shape),
+                "float32",
+            )
+        elif entry.absent:
             raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
-        array = uncached(forward, source, shape) if entry is None else entry.array
-        if entry is not None and entry.status != "off":
-            self.entries.setdefault(depth, (entry.status, entry.bytes))
+        else:
+            array = entry.array
+            if entry.status != "off":
+                self.entries.setdefault(depth, (entry.status, entry.bytes))
         ends = np.cumsum([len(given.keys) for given in inputs.values()])
         self.seconds += time.perf_counter() - start
         return {
@@ -135,17 +135,13 @@ class Features:
         return depth_tensor(self.model, self.plan, self.units, depth)
 
     def _identity(self, prefix: keras.Model) -> dict[str, object]:
-        return {
-            "kind": "features",
-            "prefix": model_digest(prefix),
-            "images": self.images.decoding,
-            **computed_with(),
-        }
+        given = {"prefix": model_digest(prefix), "images": self.images.decoding}
+        return {"kind": "features", **given, **computed_with()}
 
-    def _nearest(
+    def _way_to(
         self, depth: int, keys: np.ndarray, source: LazyRows, rows: np.ndarray
-    ) -> tuple[LazyRows, Forward] | None:
-        """The deepest stored features of these images below a depth, and the way from there."""
+    ) -> tuple[Forward, LazyRows, np.ndarray]:
+        """What to run over which rows: of the deepest stored features below, or of the images."""
         depths = {
             table.get("depth")
             for table in self.store.tables()
@@ -156,20 +152,11 @@ class Features:
             identity = self._identity(keras.Model(self.model.inputs[0], middle))
 
             def compute(positions: np.ndarray, end=shallower) -> Iterator[tuple[int, np.ndarray]]:
-                for first, values in run_batches(self.forward(0, end), source, rows[positions]):
-                    yield from zip(positions[first : first + BATCH], values, strict=False)
+                outputs = run_rows(self.forward(0, end), source, rows[positions])
+                return zip(positions, outputs, strict=True)
 
             shape = tuple(middle.shape[1:])
             found = self.store.peek(identity, keys, shape, "float32", compute)
             if found is not None:
-                return found, self.forward(shallower, depth)
-        return None
-
-
-def uncached(forward: Forward, array: LazyRows, shape: tuple[int, ...]) -> LazyRows:
-    """Features that are computed each time."""
-
-    def compute(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([values for _, values in run_batches(forward, array, rows)])
-
-    return LazyRows(compute, (array.shape[0], *shape), "float32")
+                return self.forward(shallower, depth), found, np.arange(len(rows))
+        return self.forward(0, depth), source, rows

@@ -50,10 +50,7 @@ def same_views(settings: Settings) -> Settings:
 def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, Inputs]:
     """Training and validation images, the former augmented where that is asked for.
 
-    Args:
-        images: the data set.
-        settings: of the run.
-        kept: whether their features are stored; if not, every epoch has a view of its own.
+    Where features are not kept, every epoch has a view of its own.
     """
     inputs = {part: part_inputs(images, part) for part in ("train", "validation")}
     if settings.augment != "none":
@@ -74,19 +71,16 @@ def part_inputs(images: Images, part: str) -> Inputs:
 
 
 def _augmented(plain: Inputs, policy: Any, views: int, seed: int) -> Inputs:
-    name = policy if isinstance(policy, str) else describe(policy)
-    keys = np.array(
-        [_view_key(key, name, seed, view) for view in range(views) for key in plain.keys], "S32"
-    )
-    change = augment if isinstance(policy, str) else augment_by_layers
+    named = isinstance(policy, str)
+    name, change = (policy, augment) if named else (describe(policy), augment_by_layers)
+    texts = [
+        f"{key.decode()} {name} {seed} {view} 1" for view in range(views) for key in plain.keys
+    ]
+    digests = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
+    keys = np.array(digests, "S32")
     array = LazyRows(
         lambda rows: change(policy, plain.array[rows % plain.images], keys[rows]),
         (len(keys), *plain.array.shape[1:]),
         "uint8",
     )
-    return Inputs(array, keys, plain.labels, plain.weights, views)
-
-
-def _view_key(key: bytes, policy: str, seed: int, view: int) -> str:
-    text = f"{key.decode()} {policy} {seed} {view} 1"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return dataclasses.replace(plain, array=array, keys=keys, views=views)

@@ -58,10 +58,9 @@ def _fit(classifier: str, codes, labels, weights, penalty: float, seed: int):
     from sklearn.svm import LinearSVC
 
     if labels.ndim == 2:
-        columns = [_fit_one(classifier, codes, of, weights, penalty, seed) for of in labels.T]
-        return (
-            np.stack([part[..., -1] for part in parts], -1) for parts in zip(*columns, strict=True)
-        )
+        fits = [_fit_one(classifier, codes, own, weights, penalty, seed) for own in labels.T]
+        kernel = np.stack([kernel[:, -1] for kernel, _ in fits], axis=1)
+        return kernel, np.stack([bias[-1] for _, bias in fits])
     if classifier == "linear_svm":
         model = LinearSVC(C=penalty, random_state=seed, max_iter=20000)
     else:
