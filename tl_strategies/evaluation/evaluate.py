@@ -11,24 +11,12 @@ import keras
 import numpy as np
 from matplotlib.figure import Figure
 
+from tl_strategies import metrics
 from tl_strategies.data.images import Images
 from tl_strategies.files import write_text
-from tl_strategies.metrics import (
-    calibration,
-    confidences,
-    image_losses,
-    margins,
-    score,
-    score_classes,
-)
 from tl_strategies.output import cell, shown
 from tl_strategies.task import Task
-from tl_strategies.tracking.figures import (
-    confusion_figure,
-    reliability_figure,
-    save_figure,
-    sheet_figure,
-)
+from tl_strategies.tracking import figures
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.features import Features
 from tl_strategies.training.forward import make_forward, run_rows
@@ -55,18 +43,18 @@ def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) ->
     write_text(directory / "predictions.csv", predictions_csv(images, predictions))
     listing = images.listing
     labels = {part: listing.labels[positions[part]] for part in predictions}
-    results = {part: score(values, labels[part]) for part, values in predictions.items()}
+    results = {part: metrics.score(values, labels[part]) for part, values in predictions.items()}
     write_scores(tracker, results)
     for name, figure in _figures(images, predictions["test"], labels["test"], results["test"]):
-        pixels = save_figure(figure, directory / f"{name.replace(' ', '_')}.png")
+        pixels = figures.save_figure(figure, directory / f"{name.replace(' ', '_')}.png")
         tracker.write_image(f"{name}, test", pixels)
     tracker.flush()
-    classes = score_classes(predictions["test"], labels["test"], listing.task.names)
+    classes = metrics.score_classes(predictions["test"], labels["test"], listing.task.names)
     return {**results, "classes": classes, "seconds": time.perf_counter() - start}
 
 
 def _figures(
-    images: Images, probabilities: np.ndarray, labels: np.ndarray, metrics: dict[str, float]
+    images: Images, probabilities: np.ndarray, labels: np.ndarray, scores: dict[str, float]
 ) -> Iterator[tuple[str, Figure]]:
     """Name and figure of what the test part shows."""
     from sklearn.metrics import confusion_matrix
@@ -75,17 +63,18 @@ def _figures(
     count, metric = f"{len(labels)} test images", task.metric.replace("_", " ")
     if not task.multilabel:
         predicted = probabilities.argmax(axis=1)
-        title = f"{count}, {metric} {metrics[task.metric]:.3f}"
+        title = f"{count}, {metric} {scores[task.metric]:.3f}"
         matrix = confusion_matrix(labels, predicted, labels=range(task.label_count))
-        yield "confusion matrix", confusion_figure(matrix, task.names, title)
-    bins = calibration(*confidences(probabilities, labels))
-    title = f"{count}, expected calibration error {metrics['calibration_error']:.3f}"
-    yield "reliability", reliability_figure(*bins, title)
-    orders = {
-        "worst": (-image_losses(probabilities, labels), "test images with the highest loss"),
-        "least certain": (margins(probabilities, task.multilabel), "least certain test images"),
-    }
-    for name, (order, what) in orders.items():
+        yield "confusion matrix", figures.confusion_figure(matrix, task.names, title)
+    bins = metrics.calibration(*metrics.confidences(probabilities, labels))
+    title = f"{count}, expected calibration error {scores['calibration_error']:.3f}"
+    yield "reliability", figures.reliability_figure(*bins, title)
+    losses = metrics.image_losses(probabilities, labels)
+    margins = metrics.margins(probabilities, task.multilabel)
+    for name, order, what in (
+        ("worst", -losses, "test images with the highest loss"),
+        ("least certain", margins, "least certain test images"),
+    ):
         chosen = np.argsort(order, kind="stable")[:SHOWN]
         captions = [
             f"{shown(images.listing.label_text(positions[i])) or 'none'}\n"
@@ -93,13 +82,14 @@ def _figures(
             f"{probabilities[i].max():.2f}"
             for i in chosen
         ]
-        yield name, sheet_figure(images[positions[chosen]], captions, f"{what}: label → predicted")
+        title = f"{what}: label → predicted"
+        yield name, figures.sheet_figure(images[positions[chosen]], captions, title)
 
 
 def write_scores(tracker: Tracker, results: dict[str, dict[str, float]]) -> None:
     """Tell the tracker the metrics of each part."""
-    for part, metrics in results.items():
-        for name, value in metrics.items():
+    for part, scores in results.items():
+        for name, value in scores.items():
             tracker.write_scalar(f"{part}/{name}", value)
 
 
@@ -111,7 +101,7 @@ def evaluate_features(features: Features) -> dict[str, dict[str, float]]:
     results = {}
     for part, array in features.fetch(depth, inputs).items():
         probabilities = np.stack([*run_rows(forward, array, np.arange(array.shape[0]))])
-        results[part] = score(probabilities, inputs[part].labels)
+        results[part] = metrics.score(probabilities, inputs[part].labels)
     return results
 
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tl_strategies.tracking.drawing import drawable, plain_style
+from tl_strategies.tracking.figures import drawable, plain_style
 
 STYLES = {  # colour, marker, what it is
     "base": ("black", "o", "base: trained from scratch"),
@@ -31,13 +31,11 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def curve_figure(rows: Rows, metric: str, depth_count: int, published: Published) -> Figure:
-    """Scores over n: a point for each network, lines through the means.
+    """Scores over n: a point for each network, lines through the means; what is published, broken.
 
     Args:
         rows: of curve.csv, with a column `kind`.
         metric: the column that is drawn.
-        depth_count: of the backbone.
-        published: what else to draw, as broken lines.
     """
 
     def draw(axes: Axes, here: Rows) -> None:
@@ -63,13 +61,9 @@ def curve_figure(rows: Rows, metric: str, depth_count: int, published: Published
 
 
 def difference_figure(means: Rows, metric: str, depth_count: int, published: Published) -> Figure:
-    """Mean differences to the base of the same split, with their intervals, over n.
+    """Mean differences of a metric to the base of the same split, with their intervals, over n.
 
-    Args:
-        means: of summary.json.
-        metric: what was compared.
-        depth_count: of the backbone.
-        published: what else to draw, as broken lines.
+    They are the means of summary.json.
     """
 
     def draw(axes: Axes, here: Rows) -> None:

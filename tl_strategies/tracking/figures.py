@@ -1,34 +1,74 @@
-"""Figures, drawn with matplotlib and no display."""
+"""Figures, drawn with matplotlib and no display: the same in every session, with all names."""
 
+import contextlib
+import functools
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from tl_strategies.files import atomic_write
-from tl_strategies.output import OURS
-from tl_strategies.tracking.drawing import drawable, plain_style
+from tl_strategies.output import OURS, shown
 
 NAME, CAPTION, TITLE = 30, 24, 90  # characters at most
 SIDE = 1.58  # inches, the longer one of an image on a contact sheet
 MOST_NAMES = 60  # labels that can still be read side by side
+FONT = "DejaVu Sans"  # comes with matplotlib
+# What has other scripts, where a system has it.
+FALLBACKS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans CJK TC"),
+    *("Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC", "Source Han Sans"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic"),
+    *("NanumGothic", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    *("Microsoft YaHei", "SimHei", "MS Gothic", "Malgun Gothic"),
+    *("Noto Sans", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Arabic", "Unifont"),
+)
+
+
+@contextlib.contextmanager
+def plain_style() -> Iterator[None]:
+    """Draw without the user's matplotlibrc, and without reading `$` as mathematics."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams |= {"font.family": list(fonts()), "text.parse_math": False}
+        yield
+
+
+@functools.cache
+def fonts() -> tuple[str, ...]:
+    """The fonts that characters are looked for in, in this order."""
+    installed = {font.name for font in fontManager.ttflist}
+    return (FONT, *(name for name in FALLBACKS if name in installed))
+
+
+def drawable(text: str, most: int) -> str:
+    """A text on one line of so many characters, with escapes for those that no font has."""
+    glyphs = _glyphs()
+    text = "".join(
+        c if ord(c) in glyphs else c.encode("unicode_escape").decode() for c in shown(text)
+    )
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    found: set[int] = set()
+    for name in fonts():
+        found |= get_font(findfont(FontProperties(family=name))).get_charmap().keys()
+    return frozenset(found)
 
 
 @plain_style()
 def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
-    """A confusion matrix: rows are true labels, columns predicted ones, colour is recall.
-
-    Args:
-        matrix: counts, of shape (labels, labels).
-        names: of the labels.
-        title: above the figure.
-    """
+    """A matrix of counts: rows are true labels, columns predicted ones, colour is recall."""
     count = len(names)
     side = min(max(4.5, 1.8 + 0.42 * count), 24)
     figure = Figure(figsize=(side + 0.8, side), dpi=110, layout="constrained")
@@ -53,12 +93,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
 def reliability_figure(
     confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, title: str
 ) -> Figure:
-    """A reliability curve: accuracy over confidence, above how many predictions are how sure.
-
-    Args:
-        confidence, accuracy, counts: of each bin, of shape (bins,).
-        title: above the figure.
-    """
+    """A reliability curve, of bins: accuracy over confidence; below, their predictions."""
     figure, upper, lower = _above_bars((5.6, 6), title)
     upper.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="as it should be")
     upper.plot(confidence, accuracy, "o-", color="tab:blue", markersize=4, label="this model")
@@ -73,14 +108,7 @@ def reliability_figure(
 def sheet_figure(
     images: np.ndarray, captions: Sequence[str], title: str, columns: int = 6
 ) -> Figure:
-    """A contact sheet.
-
-    Args:
-        images: uint8 of shape (images, height, width, 3).
-        captions: one above each image, of one line or two.
-        title: above the sheet.
-        columns: images side by side.
-    """
+    """A contact sheet of uint8 images of one size, a caption of one line or two above each."""
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(1.7 * columns, 2.1 * rows + 0.4), dpi=110)
     axes = figure.add_axes((0, 0, 1, 1))  # one for all: each of its own would take a second to draw
@@ -141,13 +169,7 @@ def depth_figure(
 ) -> Figure:
     """The metric over the transfer depth, with its spread, above the cost of each depth.
 
-    Args:
-        scores: one a depth, ascending: n; means and standard deviations over seeds, by part;
-            seconds.
-        depth_count: of the backbone.
-        chosen: the depth that was chosen.
-        title: above the figure.
-        metric: its name.
+    Each depth, ascending, has scores: n; mean and standard deviation over seeds, by part; seconds.
     """
     figure, upper, lower = _above_bars((8, 5.6), title)
     depths = [score["n"] for score in scores]

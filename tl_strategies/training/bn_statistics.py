@@ -17,7 +17,7 @@ from tl_strategies.store.rows import LazyRows
 from tl_strategies.store.store import Store
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.checkpoint import assign
-from tl_strategies.training.forward import BATCH, computed_with, model_digest
+from tl_strategies.training.forward import BATCH, identity_of
 from tl_strategies.training.inputs import part_inputs
 
 
@@ -48,8 +48,7 @@ def adapt_statistics(
         for position in positions:
             yield position, _mean_statistics(backbone, chosen, statistics, inputs.array, order)
 
-    identity = {"kind": "statistics", "model": model_digest(backbone), "images": images.decoding}
-    identity |= computed_with()
+    identity = identity_of("statistics", images, model=backbone)
     key = hashlib.blake2b(b"".join(inputs.keys[order]), digest_size=16).hexdigest()
     metadata = {"kind": "statistics", "backbone": plan.backbone}
     ends = np.cumsum([weight.shape[0] for weight in statistics])

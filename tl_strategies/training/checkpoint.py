@@ -19,27 +19,16 @@ LAST, BEFORE = "last.npz", "before.npz"
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run has come.
+    """How far a run has come."""
 
-    Attributes:
-        phase: position of the phase in the plan.
-        epoch: how many of its epochs are done.
-        best: validation metrics and place of the best epoch so far; empty before the first.
-        phase_best: metric and negative loss of the phase's best epoch; empty before its first.
-        stale: epochs since then.
-        scores: the validation metric after each epoch.
-        learning_rate: the peak; None while it is still to be found.
-        seconds: spent in `fit` so far.
-    """
-
-    phase: int = 0
-    epoch: int = 0
-    best: dict[str, Any] = dataclasses.field(default_factory=dict)
-    phase_best: list[float] = dataclasses.field(default_factory=list)
-    stale: int = 0
-    scores: list[float] = dataclasses.field(default_factory=list)
-    learning_rate: float | None = None
-    seconds: float = 0.0
+    phase: int = 0  # its position in the plan
+    epoch: int = 0  # how many of its epochs are done
+    best: dict[str, Any] = dataclasses.field(default_factory=dict)  # metrics and place of an epoch
+    phase_best: list[float] = dataclasses.field(default_factory=list)  # metric, negative loss
+    stale: int = 0  # epochs since the phase's best
+    scores: list[float] = dataclasses.field(default_factory=list)  # validation metric by epoch
+    learning_rate: float | None = None  # the peak; None while it is still to be found
+    seconds: float = 0.0  # spent in `fit` so far
 
     def start_phase(self, phase: int) -> None:
         """Begin a phase."""

@@ -31,11 +31,8 @@ def check_class_weight(policy: Policy, task: Task) -> None:
 def class_weights(labels: np.ndarray, policy: Policy, task: Task) -> np.ndarray:
     """Each image's weight in the loss, float32 of shape (images,).
 
-    Args:
-        labels: of the images.
-        policy: "none" gives 1; "balanced", so that all classes weigh the same; or weights by the
-            names or the numbers of classes, where 1 is not meant.
-        task: names the classes.
+    By the policy "none" it is 1; by "balanced" all classes weigh the same; or it is given by names
+    or numbers of classes, where 1 is not meant.
     """
     if policy == "none":
         return np.ones(len(labels), "float32")

@@ -30,27 +30,17 @@ class DivergedError(UsageError):
 
 @dataclasses.dataclass
 class Engine:
-    """Trains the model of a plan; its weights end as the best of the run.
-
-    Attributes:
-        features: of the model, which they hold together with its plan.
-        tracker: gets every epoch's metrics.
-        verbose: whether `fit` prints its steps and epochs; if not, it may take several at once.
-        stop_after: epochs to stop after; phases of several end whole. None for the plan's end.
-        progress: how far the run has come.
-        earlier: seconds of fitting before the run was resumed.
-        optimizer: of the last phase.
-    """
+    """Trains the model of a plan; its weights end as the best of the run."""
 
     features: Features
     settings: Settings
     checkpoint: Checkpoint
     tracker: Tracker
-    verbose: bool = True
-    stop_after: int | None = None
+    verbose: bool = True  # `fit` prints its steps and epochs; if not, it may take several at once
+    stop_after: int | None = None  # epochs to stop after; phases of several end whole
     progress: Progress = dataclasses.field(default_factory=Progress)
-    earlier: float = 0.0
-    optimizer: keras.optimizers.Optimizer | None = None
+    earlier: float = 0.0  # seconds of fitting before the run was resumed
+    optimizer: keras.optimizers.Optimizer | None = None  # of the last phase
 
     def train(self) -> None:
         """Run all phases, or what is left of them; or fit the classifier on the codes.
@@ -91,11 +81,8 @@ class Engine:
 
     def _prefetch(self) -> None:
         """Features of all phases that start from untrained ones, each depth from the one below."""
-        depths, lowest = set(), len(self.features.units) + 1
-        for phase in self.features.plan.phases:
-            if phase.trainable_from <= lowest:
-                depths.add(phase.trainable_from - 1)
-            lowest = min(lowest, phase.trainable_from)
+        starts = [phase.trainable_from for phase in self.features.plan.phases]
+        depths = {start - 1 for i, start in enumerate(starts) if start == min(starts[: i + 1])}
         kept = sorted(filter(self.features.kept, depths))
         for depth in kept if len(kept) > 1 else ():
             inputs = fitted_inputs(self.features.images, self.settings, kept=True)

@@ -1,6 +1,7 @@
 """Features: the output of the frozen prefix for each image, computed once and kept in the store."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator
 
@@ -16,13 +17,7 @@ from tl_strategies.plans.plan import Plan
 from tl_strategies.store.rows import LazyRows, joined, sliced
 from tl_strategies.store.store import Store
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import (
-    Forward,
-    computed_with,
-    make_forward,
-    model_digest,
-    run_rows,
-)
+from tl_strategies.training.forward import Forward, identity_of, make_forward, run_rows
 from tl_strategies.training.inputs import Inputs
 
 
@@ -30,30 +25,20 @@ from tl_strategies.training.inputs import Inputs
 class Features:
     """The features of a model at any depth.
 
-    Attributes:
-        model: of the plan.
-        plan: says where the model can be cut.
-        units: of the backbone.
-        images: the data set.
-        store: where features are kept; one without a directory computes them in every epoch.
-        seconds: spent on computing and finding them.
-        entries: status and bytes of what is stored, by depth.
-        optimizers: by depth, what the suffix was compiled for and how its optimizer began; None
-            gives every phase a new one.
+    Suffixes are compiled in `optimizers`: for what, by depth, and how their optimizers began. None
+    gives every phase a new one.
     """
 
     model: keras.Model
     plan: Plan
     units: list[Unit]
     images: Images
-    store: Store
-    seconds: float = 0.0
+    store: Store  # one without a directory computes features in every epoch
+    seconds: float = 0.0  # spent on computing and finding them
     entries: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
     optimizers: dict[int, tuple[tuple, list]] | None = None
-    _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False, repr=False)
-    _forwards: dict[tuple, Forward] = dataclasses.field(
-        default_factory=dict, init=False, repr=False
-    )
+    _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False)
+    _forwards: dict[tuple, Forward] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def summary(self) -> dict[str, int | str]:
@@ -71,12 +56,8 @@ class Features:
     def forward(self, start: int, end: int | None) -> Forward:
         """From features at a depth (0: images) to those at another (None: probabilities)."""
         if (start, end) not in self._forwards:
-            if end is None:
-                stretch = self.cut(start)[1]
-            elif start == 0:
-                stretch = self.cut(end)[0]
-            else:
-                stretch = keras.Model(self._tensor(start), self._tensor(end))
+            first = self._tensor(start) if start else self.model.inputs[0]
+            stretch = self.cut(start)[1] if end is None else keras.Model(first, self._tensor(end))
             self._forwards[start, end] = make_forward(stretch)
         return self._forwards[start, end]
 
@@ -112,12 +93,9 @@ class Features:
         metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
         entry = self.store.fetch(self._identity(prefix), metadata, keys, shape, "float32", compute)
         if entry is None:  # computed each time
-            forward = self.forward(0, depth)
-            array = LazyRows(
-                lambda rows: np.stack([*run_rows(forward, source, rows)]),
-                (len(keys), *shape),
-                "float32",
-            )
+            outputs = functools.partial(run_rows, self.forward(0, depth), source)
+            whole = (len(keys), *shape)
+            array = LazyRows(lambda rows: np.stack([*outputs(rows)]), whole, "float32")
         elif entry.absent:
             raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
         else:
@@ -135,8 +113,7 @@ class Features:
         return depth_tensor(self.model, self.plan, self.units, depth)
 
     def _identity(self, prefix: keras.Model) -> dict[str, object]:
-        given = {"prefix": model_digest(prefix), "images": self.images.decoding}
-        return {"kind": "features", **given, **computed_with()}
+        return identity_of("features", self.images, prefix=prefix)
 
     def _way_to(
         self, depth: int, keys: np.ndarray, source: LazyRows, rows: np.ndarray

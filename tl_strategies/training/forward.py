@@ -5,6 +5,7 @@ import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
@@ -68,11 +69,13 @@ def _one_ahead(items: Iterable) -> Iterator:
             yield item
 
 
-def computed_with() -> dict[str, object]:
-    """What else determines the values: versions, and the GPU where there is one."""
+def identity_of(kind: str, images: Images, **models: keras.Model) -> dict[str, Any]:
+    """What determines outputs: the model, how images are decoded, versions, and GPUs if any."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
-    return {"versions": [tf.__version__, keras.__version__], "gpus": names}
+    digests = {name: model_digest(model) for name, model in models.items()}
+    versions = [tf.__version__, keras.__version__]
+    return {"kind": kind, **digests, "images": images.decoding, "versions": versions, "gpus": names}
 
 
 def model_digest(model: keras.Model) -> str:

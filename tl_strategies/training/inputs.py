@@ -17,26 +17,24 @@ KEPT_VIEWS = 4  # of each training image, where features are stored and no count
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """Images with one row a view: view 0 of all images, then view 1 of all, and so on.
+    """Images with one row a view: view 0 of all images, then view 1 of all, and so on."""
 
-    Attributes:
-        array: `array[rows]` gives images, uint8 of shape (rows, size, size, 3).
-        keys: a digest for each row, of dtype S32.
-        labels: of the images of one view, as in a Listing.
-        weights: of the images of one view in the loss, float32.
-        views: how many views each image has.
-    """
-
-    array: LazyRows
-    keys: np.ndarray
-    labels: np.ndarray
-    weights: np.ndarray
+    array: LazyRows  # `array[rows]` gives images, uint8 of shape (rows, height, width, 3)
+    keys: np.ndarray  # a digest for each row, of dtype S32
+    labels: np.ndarray  # of the images of one view, as in a Listing
+    weights: np.ndarray  # of the images of one view in the loss, float32
     views: int
 
     @property
     def images(self) -> int:
         """How many images each view has."""
         return len(self.labels)
+
+    def targets(self, count: int) -> np.ndarray:
+        """One-hot, or 0 and 1 for each label: float32 of shape (images, count)."""
+        if self.labels.ndim == 2:
+            return self.labels.astype("float32")
+        return np.eye(count, dtype="float32")[self.labels]
 
 
 def same_views(settings: Settings) -> Settings:

@@ -10,12 +10,7 @@ from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.plan import Phase
 from tl_strategies.plans.schedules import Later, Schedule
 from tl_strategies.settings.run import Settings
-from tl_strategies.training.batches import (
-    batch_count,
-    evaluation_batches,
-    targets_of,
-    training_batches,
-)
+from tl_strategies.training.batches import batch_count, evaluation_batches, training_batches
 from tl_strategies.training.checkpoint import assign, values_of
 from tl_strategies.training.class_weight import class_weights
 from tl_strategies.training.features import Features
@@ -55,8 +50,8 @@ class PhaseTraining:
         given, task = self.inputs["train"], self.features.images.listing.task
         weights = given.weights * class_weights(given.labels, self.settings.class_weight, task)
         return training_batches(
-            *(self.arrays["train"], given, targets_of(given.labels, self.plan.head.labels)),
-            *(weights, self.settings.batch_size, self.settings.seed, epochs),
+            *(self.arrays["train"], given, given.targets(self.plan.head.labels), weights),
+            *(self.settings.batch_size, self.settings.seed, epochs),
         )
 
     def validation(self) -> tf.data.Dataset | None:
@@ -64,7 +59,7 @@ class PhaseTraining:
         given = self.inputs["validation"]
         if given.images == 0 or self.settings.keep != "best":
             return None
-        targets = targets_of(given.labels, self.plan.head.labels)
+        targets = given.targets(self.plan.head.labels)
         return evaluation_batches(self.arrays["validation"], targets, self.settings.batch_size)
 
     @property
