@@ -232,7 +232,7 @@ def test_a_run_says_what_the_network_gets(photos, backbone, tmp_path, capsys):
 
 
 def test_a_network_without_preprocessing_is_noticed():
-    from tl_strategies.training.input_range import range_text
+    from tl_strategies.training.forward import range_text
 
     assert "A backbone holds its preprocessing" in range_text((0.0, 255.0))
     assert "holds" not in range_text((-1.0, 1.0))

@@ -26,9 +26,8 @@ from tl_strategies.runs.trainer import MODEL, Trainer, save_model
 from tl_strategies.settings.groups import Workers
 from tl_strategies.settings.toml import to_toml
 from tl_strategies.training.checkpoint import copy_checkpoints
-from tl_strategies.training.engine import Engine
-from tl_strategies.training.epoch_end import DivergedError
-from tl_strategies.training.input_range import input_range, range_text
+from tl_strategies.training.engine import DivergedError, Engine
+from tl_strategies.training.forward import input_range, range_text
 
 RESULTS = (RECORD, MODEL, "predictions.csv")
 

@@ -21,13 +21,7 @@ from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.trial import fails, point_job
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import (
-    BATCH,
-    computed_with,
-    make_forward,
-    model_digest,
-    run_batches,
-)
+from tl_strategies.training.forward import identity_of, make_forward, run_rows
 from tl_strategies.training.inputs import part_inputs
 
 PENALTIES = np.logspace(-2, 4, 7)  # of the squared weights, on standardised codes
@@ -52,19 +46,16 @@ def pooled_codes(trainer: Trainer) -> dict[str, list[np.ndarray]]:
     for part, given in inputs.items():
 
         def compute(positions: np.ndarray, given=given) -> Iterator[tuple[int, np.ndarray]]:
-            for first, values in run_batches(forward, given.array, positions):
-                yield from zip(positions[first : first + BATCH], values, strict=False)
+            return zip(positions, run_rows(forward, given.array, positions), strict=True)
 
-        identity = {"kind": "codes", "model": model_digest(model), "images": images.decoding}
+        identity = identity_of("codes", images, model=model)
         metadata = {
             "kind": "codes",
             "backbone": job.settings.backbone,
             "image_size": size_text(job.image_size),
         }
         shape = (int(widths[-1]),)
-        entry = trainer.store.fetch(
-            identity | computed_with(), metadata, given.keys, shape, "float32", compute
-        )
+        entry = trainer.store.fetch(identity, metadata, given.keys, shape, "float32", compute)
         if entry is None:  # there is no store
             rows = np.stack([value for _, value in compute(np.arange(len(given.keys)))])
         else:

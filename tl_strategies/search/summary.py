@@ -8,7 +8,7 @@ from keras_tuner.engine.trial import Trial
 
 from tl_strategies.runs.job import Job
 from tl_strategies.search.results import Point, visible
-from tl_strategies.tracking.figures import DepthScore, depth_figure, save_figure
+from tl_strategies.tracking.figures import depth_figure, save_figure
 from tl_strategies.tracking.tensorboard import Tracker
 
 
@@ -43,17 +43,15 @@ def summarise(
 
 def draw(job: Job, summary: dict[str, Any], space: keras_tuner.HyperParameters) -> None:
     """The depth curve, as a file and for TensorBoard, and the space for its HParams page."""
-    scores = [DepthScore(**score) for score in summary["curve"]]
     title = f"{summary['strategy']} on {pathlib.Path(summary['backbone']).name}: "
     several = summary["seeds"] > 1
     title += f"mean ± standard deviation of {summary['seeds']} seeds" if several else "one seed"
-    figure = depth_figure(
-        scores, summary["units"], summary["chosen"]["n"], title, summary["metric"]
-    )
+    depth, metric = summary["chosen"]["n"], summary["metric"]
+    figure = depth_figure(summary["curve"], summary["units"], depth, title, metric)
     pixels = save_figure(figure, job.directory / "depth_curve.png")
     tracker = Tracker(job.directory)
     tracker.write_image("depth curve", pixels)
-    tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}), summary["metric"])
+    tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}), metric)
     tracker.flush()
 
 

@@ -16,7 +16,7 @@ from tl_strategies.runs.job import Job
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.training.bn_statistics import adapt_statistics
 from tl_strategies.training.features import Features
-from tl_strategies.training.gradients import release_gradients
+from tl_strategies.training.memory import release_gradients
 
 ROOM = 500e6  # bytes that networks may take, as `network_bytes` estimates them
 LAYER, PARAMETER = 1e6, 16  # bytes that each takes: of graphs; of its weight, state and copies
