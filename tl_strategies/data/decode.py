@@ -20,8 +20,8 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from tl_strategies.data.faults import raise_machine_fault, reason
 from tl_strategies.data.formats import RefusedError, open_image
+from tl_strategies.data.left_out import raise_machine_fault, reason
 from tl_strategies.data.metadata import without_metadata
 from tl_strategies.image_size import ImageSize, sides
 

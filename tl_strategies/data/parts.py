@@ -75,7 +75,7 @@ def assign_parts(
     if how.file is not None and (given == "").any():
         kept = np.flatnonzero(given != "")
         note = f"{len(given) - len(kept)} images are not in --split {how.file}: not used"
-        listing, keys, given = listing.only(kept, notes=[note]), keys[kept], given[kept]
+        listing, keys, given = listing.only(kept, note), keys[kept], given[kept]
         listing.check_counts(how.classes)
     groups = joined_groups(keys, listing.groups)
     if given is not None and not how.allow_leaks:
