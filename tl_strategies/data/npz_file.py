@@ -11,8 +11,7 @@ import zlib
 import numpy as np
 from numpy.lib import format as npy
 
-from tl_strategies.data.array_labels import read_names
-from tl_strategies.data.array_parts import Part, list_arrays
+from tl_strategies.data.in_memory import Part, list_arrays, read_names
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.pixels import image_blocks
 from tl_strategies.data.split import PARTS
