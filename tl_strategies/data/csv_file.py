@@ -46,18 +46,16 @@ def list_csv(file: str | os.PathLike) -> Listing:
         )
     notes = _locate(path, rows)
     rows, repeated = _unique(path, rows)
-    notes += repeated
-    labels, task = _labels(path, rows, "labels" in names)
+    labels, task = (_several if "labels" in names else _one)(path, rows)
     parts = groups = weights = None
+    part = {}
     if "split" in names:
         values = [row["split"].strip() for row in rows]
-        part = parts_of(set(values))
+        part = parts_of(dict.fromkeys(values))
         for row, value in zip(rows, values, strict=True):
             if value not in part:
-                must = f"have a split out of {', '.join(PARTS)}"
-                raise _wrong(path, row["row"], must, repr(row["split"]))
+                raise _wrong(path, row, f"have a split out of {', '.join(PARTS)}", row["split"])
         parts = np.array([part[value] for value in values])
-        notes += parts_notes(part)
     if "group" in names:
         _, groups = np.unique([row["group"] for row in rows], return_inverse=True)
     if "weight" in names:
@@ -70,69 +68,63 @@ def list_csv(file: str | os.PathLike) -> Listing:
         parts=parts,
         groups=groups,
         weights=weights,
-        notes=notes,
+        notes=(*notes, *repeated, *parts_notes(part)),
     )
 
 
-def _locate(path: pathlib.Path, rows: list[dict]) -> tuple[str, ...]:
-    """Make the paths of rows absolute; what was done for that."""
+def _locate(path: pathlib.Path, rows: list[dict]) -> list[str]:
+    """Number the rows and make their paths absolute; what was done for that."""
     windows = 0
     for number, row in enumerate(rows, 2):
-        if None in row or None in row.values():
-            raise _wrong(path, number, "have a value for each column", list(row.values()))
-        if not row["path"]:
-            raise _wrong(path, number, "have a path", "none")
+        values = list(row.values())
         row["row"] = number
+        if None in row or None in values:
+            raise _wrong(path, row, "have a value for each column", values)
+        if not row["path"]:
+            raise _wrong(path, row, "have a path")
         written = os.path.join(path.parent, row["path"])  # noqa: PTH118
         if "\\" in written and not os.path.exists(written):  # noqa: PTH110
             other = written.replace("\\", "/")
             if os.path.exists(other):  # noqa: PTH110
                 written, windows = other, windows + 1
         row["path"] = os.path.normpath(written)
-    return (f"backslashes in {windows} paths: read as in Windows",) if windows else ()
+    return [f"backslashes in {windows} paths: read as in Windows"] if windows else []
 
 
-def _unique(path: pathlib.Path, rows: list[dict]) -> tuple[list[dict], tuple[str, ...]]:
+def _unique(path: pathlib.Path, rows: list[dict]) -> tuple[list[dict], list[str]]:
     """The rows without those that say again what an earlier one said."""
     first: dict[str, dict] = {}
-    kept = []
     for row in rows:
         same = first.setdefault(row["path"], row)
-        if same is row:
-            kept.append(row)
-        elif any(row.get(name) != same.get(name) for name in COLUMNS):
+        if any(row.get(name) != same.get(name) for name in COLUMNS):
             raise UsageError(
                 f"An image must have one row in {path}, or the same one again. Received: rows "
                 f"{same['row']} and {row['row']} of {row['path']}, which differ."
             )
-    repeated = len(rows) - len(kept)
-    return kept, (f"{repeated} rows are there twice: used once",) if repeated else ()
+    repeated = len(rows) - len(first)
+    return [*first.values()], [f"{repeated} rows are there twice: used once"] if repeated else []
 
 
-def _labels(path: pathlib.Path, rows: list[dict], multilabel: bool) -> tuple[np.ndarray, Task]:
-    if multilabel:
-        several = [
-            sorted({name.strip() for name in re.split(r"[;|]", row["labels"]) if name.strip()})
-            for row in rows
-        ]
-        names = sorted({name for labels in several for name in labels})
-        if not names:
-            raise UsageError(f"{path} must have labels. Received: an empty column labels.")
-        index = {name: i for i, name in enumerate(names)}
-        labels = np.zeros((len(rows), len(names)), bool)
-        for i, found in enumerate(several):
-            labels[i, [index[name] for name in found]] = True
-        return labels, Task(tuple(names), multilabel=True)
+def _several(path: pathlib.Path, rows: list[dict]) -> tuple[np.ndarray, Task]:
+    texts = [re.split(r"[;|]", row["labels"]) for row in rows]
+    labels = [{name.strip() for name in text if name.strip()} for text in texts]
+    names = sorted(set().union(*labels))
+    if not names:
+        raise UsageError(f"{path} must have labels. Received: an empty column labels.")
+    index = {name: i for i, name in enumerate(names)}
+    matrix = np.zeros((len(rows), len(names)), bool)
+    for present, found in zip(matrix, labels, strict=True):
+        present[[index[name] for name in found]] = True
+    return matrix, Task(tuple(names), multilabel=True)
+
+
+def _one(path: pathlib.Path, rows: list[dict]) -> tuple[np.ndarray, Task]:
     for row in rows:
         if not row["label"].strip():
-            raise _wrong(path, row["row"], "have a label", "none")
+            raise _wrong(path, row, "have a label")
         if re.search(r"[;|]", row["label"]):
-            raise _wrong(
-                path,
-                row["row"],
-                "have one label (several go into a column called labels)",
-                repr(row["label"]),
-            )
+            must = "have one label (several go into a column called labels)"
+            raise _wrong(path, row, must, row["label"])
     names, labels = np.unique([row["label"].strip() for row in rows], return_inverse=True)
     if len(names) < 2:
         raise UsageError(
@@ -147,9 +139,10 @@ def _weight(path: pathlib.Path, row: dict) -> float:
     except ValueError:
         weight = -1.0
     if not 0 <= weight < float("inf"):
-        raise _wrong(path, row["row"], "have a weight of at least 0", repr(row["weight"]))
+        raise _wrong(path, row, "have a weight of at least 0", row["weight"])
     return weight
 
 
-def _wrong(path: pathlib.Path, number: int, must: str, received: object) -> UsageError:
-    return UsageError(f"Row {number} of {path} must {must}. Received: {received}.")
+def _wrong(path: pathlib.Path, row: dict, must: str, received: object = None) -> UsageError:
+    text = "none" if received is None else repr(received)
+    return UsageError(f"Row {row['row']} of {path} must {must}. Received: {text}.")
