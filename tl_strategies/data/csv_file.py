@@ -1,6 +1,7 @@
-"""A table of images: one row each, with its path and its label."""
+"""Tables of images, one row each: a path and its label; split.csv, a path and its part."""
 
 import csv
+import io
 import os
 import pathlib
 import re
@@ -19,12 +20,11 @@ COLUMNS = ("path", "label", "labels", "split", "group", "weight")
 def list_csv(file: str | os.PathLike) -> Listing:
     """List the rows of a CSV file.
 
-    Args:
-        file: has a first line with the names of its columns: `path` (those that are relative count
-            from the file; backslashes are read as in Windows where that leads to a file), `label`,
-            or `labels` with `;` or `|` between them; and where wanted `split` (train, validation or
-            test, or names like these), `group` (images of one stay in one part) and `weight` (in
-            the loss). Other columns are passed over.
+    It has a first line with the names of its columns: `path` (those that are relative count from
+    the file; backslashes are read as in Windows where that leads to a file), `label`, or `labels`
+    with `;` or `|` between them; and where wanted `split` (train, validation or test, or names like
+    these), `group` (images of one stay in one part) and `weight` (in the loss). Other columns are
+    passed over.
 
     Raises:
         UsageError: a column or a value is not as it must be; the message names the row.
@@ -70,6 +70,50 @@ def list_csv(file: str | os.PathLike) -> Listing:
         weights=weights,
         notes=(*notes, *repeated, *parts_notes(part)),
     )
+
+
+def read_split(file: str, listing: Listing) -> np.ndarray:
+    """The part that split.csv gives to each image; "" where it has none.
+
+    Raises:
+        UsageError: it is no split.csv, or names images that the data does not have.
+    """
+    try:
+        with pathlib.Path(file).open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"--split must be a split.csv. Received: {file}: {error}.") from error
+    if not rows or not {"path", "part"} <= rows[0].keys():
+        raise UsageError(f"--split must have columns path and part. Received: {file}.")
+    part_of = {}
+    for number, row in enumerate(rows, 2):
+        if row["part"] not in PARTS:
+            raise UsageError(
+                f"A part in --split must be one of {', '.join(PARTS)}. Received: {row['part']!r} "
+                f"in row {number} of {file}."
+            )
+        part_of[row["path"]] = row["part"]
+    known = {*listing.paths, *(path for path, _ in listing.left_out)}
+    unknown = [path for path in part_of if path not in known]
+    if unknown:
+        raise UsageError(
+            f"--split must name images of {listing.source}. Received: {len(unknown)} others in "
+            f"{file}, such as {unknown[0]}."
+        )
+    return np.array([part_of.get(path, "") for path in listing.paths], dtype="<U10")
+
+
+def split_csv(listing: Listing, parts: np.ndarray) -> str:
+    """The text of split.csv: path, label, part; and group and weight where there are any."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = {"group": listing.groups, "weight": listing.weights}
+    more = {name: values for name, values in columns.items() if values is not None}
+    writer.writerow(["path", "label", "part", *more])
+    for i, (path, part) in enumerate(zip(listing.paths, parts, strict=True)):
+        rest = [f"{values[i]:.7g}" for values in more.values()]
+        writer.writerow([path, listing.label_text(i), part, *rest])
+    return text.getvalue()
 
 
 def _locate(path: pathlib.Path, rows: list[dict]) -> list[str]:
