@@ -199,11 +199,11 @@ def _blank_images(images: Images) -> list[str]:
 
 
 def _blank(pixels: np.ndarray) -> np.ndarray:
-    """Whether square images show one colour, but for the white that makes them square."""
-    middle = pixels.shape[1] // 2
-    centre = pixels[:, middle, middle]
+    """Whether images show one colour, but for the white that pads them."""
+    middle, across = pixels.shape[1] // 2, pixels.shape[2] // 2
+    centre = pixels[:, middle, across]
     blank = np.zeros(len(pixels), bool)
-    rows, columns = pixels[:, middle], pixels[:, :, middle]
+    rows, columns = pixels[:, middle], pixels[:, :, across]
     plain = [np.ptp(line, axis=1).max(axis=1) <= SAME for line in (rows, columns)]
     for i in np.flatnonzero(plain[0] | plain[1]):  # few: most have no line of one colour
         same = (np.abs(pixels[i].astype("int16") - centre[i]) <= SAME).all(axis=-1)
