@@ -172,11 +172,7 @@ def _elements(dataset: tf.data.Dataset, part: str) -> Iterator[tuple]:
 
 
 def _is_batched(x: tuple, y: tuple, dtype: tf.DType, part: str) -> bool:
-    """Whether elements are batches, by the shapes of images and labels and the labels' dtype.
-
-    Raises:
-        UsageError: they may be either.
-    """
+    """Whether elements are batches, by the shapes of images and labels and the labels' dtype."""
     if len(x) != 3 or len(y) != 1:
         return len(x) > 3 or (len(x) == 3 and len(y) > 1)
     if x[-1] in (1, 3) or x[0] != y[0]:  # one color image, and its row of 0 and 1

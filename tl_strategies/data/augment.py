@@ -40,9 +40,6 @@ def augment_by_layers(given: Any, images: np.ndarray, keys: np.ndarray) -> np.nd
     """Images augmented by a Keras layer, or by several one after the other; see `augment`.
 
     Each image, as floats in [0, 255], is alone in its batch; what is drawn begins from its key.
-
-    Raises:
-        UsageError: a layer changes the shape of images.
     """
     chain = list(given) if isinstance(given, list | tuple) else [given]
     leaves = [leaf for layer in chain for leaf in layer._flatten_layers()]

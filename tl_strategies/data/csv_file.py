@@ -25,9 +25,6 @@ def list_csv(file: str | os.PathLike) -> Listing:
     with `;` or `|` between them; and where wanted `split` (train, validation or test, or names like
     these), `group` (images of one stay in one part) and `weight` (in the loss). Other columns are
     passed over.
-
-    Raises:
-        UsageError: a column or a value is not as it must be; the message names the row.
     """
     path = pathlib.Path(file).expanduser().absolute()
     try:
@@ -73,11 +70,7 @@ def list_csv(file: str | os.PathLike) -> Listing:
 
 
 def read_split(file: str, listing: Listing) -> np.ndarray:
-    """The part that split.csv gives to each image; "" where it has none.
-
-    Raises:
-        UsageError: it is no split.csv, or names images that the data does not have.
-    """
+    """The part that split.csv gives to each image; "" where it has none."""
     try:
         with pathlib.Path(file).open(newline="", encoding="utf-8") as lines:
             rows = list(csv.DictReader(lines))

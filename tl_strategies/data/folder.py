@@ -37,12 +37,7 @@ EXAMPLES = 3  # names in a note
 
 
 def list_folder(path: str | os.PathLike, source: str | None = None) -> Listing:
-    """List the files below a folder's sub-folders; `source` is what to call it.
-
-    Raises:
-        UsageError: the folder is missing or cannot be read, has fewer than two sub-folders with
-            files, or sub-folders some of which are called like parts.
-    """
+    """List the files below a folder's sub-folders; `source` is what to call it."""
     root = pathlib.Path(path).expanduser().absolute()
     source = source or f"folder:{path}"
     try:

@@ -18,25 +18,15 @@ from tl_strategies.store.store import Entry, Store
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Decoded images.
+    """Decoded images."""
 
-    Attributes:
-        listing: paths and labels of those that are used; what was left out.
-        array: rows of uint8, of shape (all images, height, width, 3).
-        rows: position in `array`, and in the listing's contents, of each image of the listing.
-        keys: digest of each image's content, of dtype S32.
-        decoding: what determines, with a file's bytes, the decoded image.
-        parts: "train", "validation" or "test" for each image of the listing.
-        train: positions in the listing of the images to train on.
-    """
-
-    listing: Listing
-    array: np.ndarray | LazyRows
-    rows: np.ndarray
-    keys: np.ndarray
-    decoding: dict[str, Any]
-    parts: np.ndarray
-    train: np.ndarray
+    listing: Listing  # those that are used; what was left out
+    array: np.ndarray | LazyRows  # rows of uint8, of shape (all images, height, width, 3)
+    rows: np.ndarray  # position in `array`, and in the listing's contents, of each of its images
+    keys: np.ndarray  # digest of each image's content, of dtype S32
+    decoding: dict[str, Any]  # what determines, with a file's bytes, the decoded image
+    parts: np.ndarray  # "train", "validation" or "test" for each image of the listing
+    train: np.ndarray  # positions in the listing of the images to train on
 
     def positions(self, part: str) -> np.ndarray:
         """Positions in the listing of a part's images; of "train", those that are trained on."""
@@ -60,17 +50,9 @@ def load_images(
     store: Store,
     progress: Callable[[int], None],
 ) -> Images:
-    """Decode and split a listing. Images that the store has seen are not decoded.
+    """Decode and split a listing, to images of a size in pixels.
 
-    Args:
-        listing: what to decode.
-        size: of the images, in pixels.
-        splitting: how images come into parts.
-        store: where decoded images are kept.
-        progress: called with the number of images decoded.
-
-    Raises:
-        UsageError: a class is left with too few readable images, or see `assign_parts`.
+    Images that the store has seen are not decoded; `progress` gets the number of those that were.
     """
     decoding = {
         "kind": "images",

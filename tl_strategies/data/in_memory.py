@@ -19,11 +19,6 @@ class Part(NamedTuple):
     labels: Any
     weights: Any = None
 
-    @property
-    def count(self) -> int:
-        """How many images there are."""
-        return sum(map(len, self.blocks))
-
 
 def list_arrays(
     parts: dict[str, Part],
@@ -33,36 +28,29 @@ def list_arrays(
 ) -> Listing:
     """List images in memory by part; without a part but "train", they are split.
 
-    Args:
-        parts: by name.
-        source: what to call them.
-        names: of the labels, where these are numbers from 0.
-        notes: what was done to them already.
-
-    Raises:
-        UsageError: images, labels or weights are not as they must be; the message calls those of a
-            part x_part, y_part and w_part.
+    Source is what to call them; names are those of labels that are numbers from 0; notes say what
+    was done already. Messages call what belongs to a part x_part, y_part and w_part.
     """
-    for part, given in parts.items():
-        if not given.count:
+    counts = {part: sum(map(len, given.blocks)) for part, given in parts.items()}
+    for part, count in counts.items():
+        if not count:
             raise UsageError(f"x_{part} must have images. Received: none.")
     labels = {part: read_labels(given.labels, f"y_{part}") for part, given in parts.items()}
-    for part, given in parts.items():
-        if len(labels[part]) != given.count:
+    for part, count in counts.items():
+        if len(labels[part]) != count:
             raise UsageError(
                 f"y_{part} must have a label for each image of x_{part}. Received: "
-                f"{len(labels[part])} for {given.count}."
+                f"{len(labels[part])} for {count}."
             )
     if len({(y.ndim, y.shape[1:], y.dtype.kind) for y in labels.values()}) > 1:
         received = ", ".join(f"y_{part} {y.dtype} {y.shape}" for part, y in labels.items())
         raise UsageError(f"Labels of all parts must be alike. Received: {received}.")
     images, scaled = to_uint8({f"x_{part}": given.blocks for part, given in parts.items()})
     numbers, task, renumbered = read_task(np.concatenate([*labels.values()]), names, source)
-    counts = {part: given.count for part, given in parts.items()}
     weights = [
-        np.ones(given.count, "float32")
+        np.ones(counts[part], "float32")
         if given.weights is None
-        else read_weights(given.weights, f"w_{part}", given.count)
+        else read_weights(given.weights, f"w_{part}", counts[part])
         for part, given in parts.items()
     ]
     weighted = any(given.weights is not None for given in parts.values())
@@ -81,14 +69,8 @@ def list_arrays(
 def read_labels(y: Any, key: str) -> np.ndarray:
     """Labels as int64 or text of shape (images,), or as 0 and 1 of shape (images, labels).
 
-    Args:
-        y: integers (floats too where they are whole), or text as str or bytes in UTF-8, of shape
-            (images,) or (images, 1); or 0 and 1 of shape (images, labels).
-        key: what to call them.
-
-    Raises:
-        UsageError: they are not such labels, or one is missing: NaN, None, masked, below 0 or an
-            empty text.
+    They come as integers (floats too where they are whole), or text as str or bytes in UTF-8, of
+    shape (images,) or (images, 1); or as 0 and 1. None may be missing: NaN, None, masked, below 0.
     """
     array = as_array(y, key)
     if isinstance(y, list) and array.dtype.kind in "US":
@@ -148,11 +130,7 @@ def _missing(key: str, i: int, value: object) -> UsageError:
 
 
 def read_weights(w: Any, key: str, count: int) -> np.ndarray:
-    """Weights of so many images in the loss, of shape (images,) or (images, 1), as float32.
-
-    Raises:
-        UsageError: they are not finite numbers of at least 0, one for each image, or all 0.
-    """
+    """Weights of so many images in the loss, of shape (images,) or (images, 1), as float32."""
     array = as_array(w, key)
     if array.dtype.kind not in "iufb" or array.shape not in ((count,), (count, 1)):
         raise UsageError(
@@ -183,11 +161,7 @@ def read_names(names: Any, key: str) -> list[str]:
 def read_task(
     y: np.ndarray, names: Sequence[str] | None, source: str
 ) -> tuple[np.ndarray, Task, list[str]]:
-    """The labels of all images as in a Listing, the task, and what was done to the labels.
-
-    Raises:
-        UsageError: there are fewer than two labels, or names are missing or not different.
-    """
+    """The labels of all images as in a Listing, the task, and what was done to the labels."""
     notes = []
     if y.ndim == 2:
         names = [*map(str, range(y.shape[1]))] if names is None else names

@@ -15,32 +15,18 @@ PER_CLASS = 3  # one for each part
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """Images by path.
+    """Images by path. What is given for each image has a row for each path."""
 
-    Attributes:
-        source: what was asked for, such as "clipart" or "folder:photos".
-        paths: of the files, or what names each image where there are none.
-        labels: index of each image's label, integers of shape (images,); of a multilabel task,
-            whether each image has each label, booleans of shape (images, labels).
-        task: the labels.
-        left_out: path and reason of each file that is not used.
-        contents: what the images are decoded from; None for the files at `paths`.
-        parts: "train", "validation" or "test" for each image, where the source says.
-        groups: an integer for each image; images of one group stay in one part.
-        weights: of the images in the loss, float32, where the source has them.
-        notes: what was done to the images or labels as they came.
-    """
-
-    source: str
-    paths: tuple[str, ...]
-    labels: np.ndarray
+    source: str  # what was asked for, such as "clipart" or "folder:photos"
+    paths: tuple[str, ...]  # of the files, or what names each image where there are none
+    labels: np.ndarray  # indices into the task's names; of a multilabel task (images, labels), bool
     task: Task
-    left_out: tuple[tuple[str, str], ...] = ()
-    contents: Files | Arrays | Records | None = None
-    parts: np.ndarray | None = None
-    groups: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()  # path and reason of each file that is not used
+    contents: Files | Arrays | Records | None = None  # None for the files at `paths`
+    parts: np.ndarray | None = None  # "train", "validation" or "test", where the source says
+    groups: np.ndarray | None = None  # integers; images of one group stay in one part
+    weights: np.ndarray | None = None  # in the loss, float32, where the source has them
+    notes: tuple[str, ...] = ()  # what was done to the images or labels as they came
 
     def __post_init__(self):
         if self.contents is None:
@@ -63,12 +49,7 @@ class Listing:
         return dataclasses.replace(self.only(kept), left_out=(*self.left_out, *more))
 
     def of_classes(self, names: Sequence[str]) -> tuple["Listing", np.ndarray]:
-        """The images of some classes, numbered in the order of the names; and their positions.
-
-        Raises:
-            UsageError: there is no such class, images have several labels, or fewer than two
-                classes are named.
-        """
+        """The images of some classes, numbered in the order of the names; and their positions."""
         if self.task.multilabel:
             raise UsageError(
                 f"Classes can be chosen where an image has one label. Received: {self.source}, "

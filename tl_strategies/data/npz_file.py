@@ -33,9 +33,6 @@ def list_npz(file: str | os.PathLike) -> Listing:
     It has x_train and y_train, and where there are any x_validation, y_validation, x_test, y_test;
     w_train and so on for weights of the images in the loss; and `names` of the labels where the
     labels are numbers.
-
-    Raises:
-        UsageError: the file or an array in it is not as it must be; the message names it.
     """
     arrays, unused = _read(file)
     pairs = [part for part in PARTS if f"x_{part}" in arrays and f"y_{part}" in arrays]

@@ -22,30 +22,18 @@ VTAB = (800, 200)  # images for training and validation (Zhai et al. 2019)
 
 @dataclasses.dataclass(frozen=True)
 class Splitting:
-    """How images come into parts.
-
-    Attributes:
-        seed: of the split.
-        limit: how many images to train on; None for all.
-        shots: how many of each class to train on; None for all.
-        protocol: "vtab1k" has 800 images for training and 200 for validation.
-        folds, fold: into how many folds, and the number of the one to test on, from 1.
-        file: a split.csv to follow.
-        classes: the only ones whose images are used; all if empty.
-        validation: whether the validation part stays apart, or is trained on too.
-        allow_leaks: whether given parts may share images.
-    """
+    """How images come into parts."""
 
     seed: int = 0
-    limit: int | None = None
-    shots: int | None = None
-    protocol: str = "none"
+    limit: int | None = None  # how many images to train on; None for all
+    shots: int | None = None  # how many of each class to train on; None for all
+    protocol: str = "none"  # "vtab1k" has 800 images for training and 200 for validation
     folds: int | None = None
-    fold: int | None = None
-    file: str | None = None
-    classes: tuple[str, ...] = ()
-    validation: bool = True
-    allow_leaks: bool = False
+    fold: int | None = None  # the number of the one to test on, from 1
+    file: str | None = None  # a split.csv to follow
+    classes: tuple[str, ...] = ()  # the only ones whose images are used; all if empty
+    validation: bool = True  # whether the validation part stays apart, or is trained on too
+    allow_leaks: bool = False  # whether given parts may share images
 
 
 def assign_parts(
@@ -56,10 +44,6 @@ def assign_parts(
     Returns:
         The listing of those that are used; their positions in the one given; the part of each; the
         positions, among them, of those to train on.
-
-    Raises:
-        UsageError: there are too few images, or too few different ones, parts share images, or the
-            file does not fit.
     """
     listing.check_counts(how.classes)
     given = listing.parts if how.file is None else read_split(how.file, listing)

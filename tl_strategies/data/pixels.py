@@ -17,11 +17,7 @@ Blocks = dict[str, list[np.ndarray]]  # arrays with images of one size each, by 
 
 
 def as_array(value: Any, key: str) -> np.ndarray:
-    """What NumPy can read: a list, a tensor of another library; bfloat16 becomes float32.
-
-    Raises:
-        UsageError: NumPy cannot read it, or it has masked values; `key` is what to call it.
-    """
+    """What NumPy can read: a list, a tensor of another library; bfloat16 becomes float32."""
     if np.ma.is_masked(value):
         raise UsageError(
             f"{key} must have all its values. Received: {np.ma.count_masked(value)} masked. Fill "
@@ -40,14 +36,8 @@ def as_array(value: Any, key: str) -> np.ndarray:
 def image_blocks(x: Any, key: str) -> list[np.ndarray]:
     """Images as arrays of numbers, each with images of one size: an array whole, a list by image.
 
-    Args:
-        x: an array of shape (images, height, width) or (images, height, width, channels), of NumPy
-            or what NumPy can read; or a list of such images, Pillow's among them, of one size or
-            several.
-        key: what to call it.
-
-    Raises:
-        UsageError: it is not numbers, or not of such a shape.
+    An array has the shape (images, height, width) or (images, height, width, channels); a list is
+    of such images, Pillow's among them, of one size or several.
     """
     if isinstance(x, list | tuple) or (str(getattr(x, "dtype", "")) == "object" and np.ndim(x)):
         return [_numbers(image, f"{key}[{i}]", 2)[None] for i, image in enumerate(x)]
@@ -74,14 +64,8 @@ def to_uint8(parts: Blocks) -> tuple[Blocks, list[str]]:
     """Images as uint8 with their channels last, on one scale for the whole data set.
 
     Floats in [0, 1] are multiplied by 255, uint16 above 255 are 16 bits, true is white; anything
-    else is meant as it is, in [0, 255].
-
-    Returns:
-        Images of shape (height, width, 1 or 3), by part; what was done for that.
-
-    Raises:
-        UsageError: an image has other channels, or values that are not finite or in no such range;
-            or parts, or images of one, differ in their range.
+    else is meant as it is, in [0, 255]. Returns images of shape (height, width, 1 or 3), by part,
+    and what was done for that.
     """
     shapes = [block.shape for blocks in parts.values() for block in blocks if block.ndim == 4]
     first = all(shape[1] in (1, 3) for shape in shapes)

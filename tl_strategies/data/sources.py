@@ -24,11 +24,7 @@ ARCHIVE = pathlib.Path(__file__).parent / "assets" / "clipart.zip"
 
 
 def list_dataset(dataset: str, splits: dict[str, str | None] | None = None) -> Listing:
-    """The images and labels that a `--dataset` names; `splits` are those of TFDS, by part.
-
-    Raises:
-        UsageError: there is no such source, or it is not as it must be.
-    """
+    """The images and labels that a `--dataset` names; `splits` are those of TFDS, by part."""
     kind, _, argument = dataset.partition(":")
     if dataset in ("clipart", "clipart:"):
         return list_folder(unpack_clipart(), source="clipart")

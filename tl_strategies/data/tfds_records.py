@@ -29,10 +29,6 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
         name: NAME, NAME/CONFIG or NAME/CONFIG:VERSION.
         splits: for "train", "validation" and "test" a split in TFDS's syntax, such as
             "train[:80%]"; None for the data set's own where it has one.
-
-    Raises:
-        UsageError: there is no such data set or split, it cannot be downloaded, or it has no images
-            or no labels.
     """
     import tensorflow_datasets as tfds
 
