@@ -6,6 +6,7 @@ numbers.
 
 import concurrent.futures
 import dataclasses
+import functools
 import hashlib
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from tl_strategies.opening import open_regular
 
 THREADS = 4
 CHUNK = 256  # files a thread reads at a time
+_hash = functools.partial(hashlib.blake2b, digest_size=16)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,10 +74,6 @@ class Records:
 def digest(data: bytes) -> str:
     """Of bytes, 32 hexadecimal digits."""
     return _hash(data).hexdigest()
-
-
-def _hash(data: bytes = b"") -> "hashlib.blake2b":
-    return hashlib.blake2b(data, digest_size=16)
 
 
 def _file_digest(path: str) -> str:

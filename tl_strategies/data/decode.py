@@ -54,15 +54,10 @@ class LargeImageError(RefusedError):
 
 
 def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarray:
-    """An image from a file's path, from what is in a file, or from an array of uint8.
+    """An image as uint8 of shape (height, width, 3), of a size in pixels.
 
-    Args:
-        source: an array is of shape (height, width, 1 or 3).
-        size: in pixels.
-        alone: whether no other thread decodes now.
-
-    Returns:
-        uint8 of shape (height, width, 3).
+    The source is a file's path, what is in a file, or an image of shape (height, width, 1 or 3) and
+    uint8; `alone` says that no other thread decodes now.
 
     Raises:
         LargeImageError: it must be decoded alone.

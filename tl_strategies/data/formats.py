@@ -4,6 +4,7 @@ Content decides what a file is, not its name. Formats that start other programs,
 films, or come without a signature are never tried.
 """
 
+import contextlib
 import functools
 import io
 import pathlib
@@ -79,11 +80,9 @@ def _is_ours(image: Image.Image) -> bool:
 @functools.cache
 def _ids() -> tuple[str, ...]:
     """The formats that Pillow can read here; HEIF where pillow-heif is installed."""
-    try:
+    with contextlib.suppress(ImportError):
         import pillow_heif
-    except ImportError:
-        pass
-    else:
+
         pillow_heif.register_heif_opener()
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)

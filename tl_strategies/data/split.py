@@ -120,8 +120,7 @@ def take(labels: np.ndarray, positions: np.ndarray, count: int, seed: int) -> np
     classes, counts = np.unique(labels[positions], return_counts=True)
     share = count * counts / len(positions)
     quota = np.maximum(1, np.floor(share).astype(int))
-    for i in np.argsort(quota - share, kind="stable")[: max(0, count - quota.sum())]:
-        quota[i] += 1
+    quota[np.argsort(quota - share, kind="stable")[: max(0, count - quota.sum())]] += 1
     while quota.sum() > count:
         quota[np.argmax(quota)] -= 1
     return _of_each(labels, positions, dict(zip(classes, quota, strict=True)), seed)

@@ -34,7 +34,6 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
 
     absl.logging.set_verbosity(absl.logging.ERROR)  # TFDS deprecates what it uses itself
     builder = _builder(tfds, name)
-    _prepare(builder, name)
     image, label = _features(tfds, builder.info.features, name)
     chosen = _chosen_splits(builder, splits)
     read = functools.partial(_read, tfds, builder, name, image, label)
@@ -90,8 +89,9 @@ class _Label(NamedTuple):
 
 
 def _builder(tfds, name: str):
+    """What builds a data set, which is downloaded and prepared where it is not yet."""
     try:
-        return tfds.builder(name)
+        builder = tfds.builder(name)
     except tfds.core.registered.DatasetNotFoundError as error:
         base = name.partition("/")[0].partition(":")[0]
         near = difflib.get_close_matches(base, tfds.list_builders(), 1)
@@ -104,12 +104,8 @@ def _builder(tfds, name: str):
             f"--dataset tfds:NAME/CONFIG:VERSION must be one of TFDS. Received: {name}: "
             f"{str(error).splitlines()[0]}"
         ) from error
-
-
-def _prepare(builder, name: str) -> None:
-    """Download and prepare what is not there yet."""
     if builder.is_prepared():
-        return
+        return builder
     _refuse_without_network(builder, name)
     try:
         builder.download_and_prepare()
@@ -118,6 +114,7 @@ def _prepare(builder, name: str) -> None:
             f"--dataset tfds:{name} must be prepared, or such that TFDS can prepare it. Received: "
             f"{error}"
         ) from error
+    return builder
 
 
 def _refuse_without_network(builder, name: str) -> None:
