@@ -16,10 +16,6 @@ from tl_strategies.data.pixels import as_array, image_blocks
 from tl_strategies.data.split import PARTS
 from tl_strategies.errors import UsageError
 
-KINDS = (
-    "a tuple of images and labels, and weights where there are any; a tf.data.Dataset; or a "
-    "keras.utils.PyDataset"
-)
 FIELDS = {
     "images": ("image", "images", "x"),
     "labels": ("label", "labels", "y"),
@@ -82,7 +78,10 @@ def _read(given: Any, part: str) -> Part:
         received += ". Give it to tf.data.Dataset.from_generator, with an output_signature"
     elif isinstance(given, list):
         received += ". Make it a tuple"
-    raise UsageError(f"data of {part} must be {KINDS}. Received: {received}.")
+    raise UsageError(
+        f"data of {part} must be a tuple of images and labels, and weights where there are any; a "
+        f"tf.data.Dataset; or a keras.utils.PyDataset. Received: {received}."
+    )
 
 
 def _fields(element: Any, part: str) -> tuple[Any, Any, Any]:

@@ -43,7 +43,8 @@ def list_csv(file: str | os.PathLike) -> Listing:
         )
     notes = _locate(path, rows)
     rows, repeated = _unique(path, rows)
-    labels, task = (_several if "labels" in names else _one)(path, rows)
+    read_labels = _several if "labels" in names else _one
+    labels, task = read_labels(path, rows)
     parts = groups = weights = None
     part = {}
     if "split" in names:
