@@ -8,8 +8,8 @@ from typing import Any
 
 import keras
 
+from tl_strategies.data.csv_file import split_csv
 from tl_strategies.data.images import Images
-from tl_strategies.data.parts import split_csv
 from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError

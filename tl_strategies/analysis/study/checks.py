@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 from tl_strategies.analysis.study.halves import Halves, all_halves, check_parts
 from tl_strategies.analysis.study.settings import CurveSettings
 from tl_strategies.backbones.names import UNTRAINED
+from tl_strategies.data.csv_file import read_split
 from tl_strategies.data.listing import Listing
-from tl_strategies.data.parts import read_split
 from tl_strategies.errors import UsageError
 from tl_strategies.runs.job import Checked, Job, check
 from tl_strategies.settings.run import Settings
