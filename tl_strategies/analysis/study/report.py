@@ -7,8 +7,7 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_strategies.analysis.study.differences import kind_of
-from tl_strategies.analysis.study.findings import paragraph, summarise
+from tl_strategies.analysis.study.findings import kind_of, paragraph, summarise
 from tl_strategies.analysis.study.published import published, published_differences
 from tl_strategies.analysis.study.settings import CurveSettings
 from tl_strategies.files import write_text
