@@ -38,14 +38,10 @@ class Cell:
     @property
     def source(self) -> "Cell | None":
         """The base whose weights are transferred; None where there is none, or they are given."""
-        if self.treatment == "base" or self.treatment[0] == "R":
+        origin = self.treatment[0]
+        if origin not in "AB" or (origin == "A" and self.split.startswith("given")):
             return None
-        if self.treatment[0] == "B":
-            direction = self.direction
-        elif self.split.startswith("given"):
-            return None
-        else:
-            direction = DIRECTIONS[1 - DIRECTIONS.index(self.direction)]
+        direction = self.direction if origin == "B" else self.direction[::-1]
         return Cell(self.split, direction, "base", 0, self.repeat)
 
     @property
@@ -69,29 +65,22 @@ def make_cells(
     cells: dict[Cell, None] = {}
     for repeat in range(repeats):
         for halves in splits:
-            directions = DIRECTIONS if halves.a else DIRECTIONS[:1]
             wanted = [
                 Cell(halves.name, direction, treatment, n, repeat)
-                for direction in directions
+                for direction in (DIRECTIONS if halves.a else DIRECTIONS[:1])
                 for treatment in treatments
                 for n in ((0,) if treatment == "base" else depths)
             ]
-            bases = {cell.source for cell in wanted if cell.source}
-            bases |= {cell for cell in wanted if cell.treatment == "base"}
-            cells |= dict.fromkeys(sorted(bases))
-            cells |= dict.fromkeys(wanted)
+            bases = {cell if cell.treatment == "base" else cell.source for cell in wanted} - {None}
+            cells |= dict.fromkeys([*sorted(bases), *wanted])
     return list(cells)
 
 
 def parse_treatments(text: str, given: bool) -> tuple[str, ...]:
-    """The treatments in a flag, in the order of TREATMENTS.
-
-    Args:
-        text: names separated by commas, or "all".
-        given: whether the weights of A are given, so that nothing is trained on A.
+    """The treatments in a flag, in the order of TREATMENTS; of "all" those that A's weights allow.
 
     Raises:
-        UsageError: there is no such treatment.
+        UsageError: there is no such treatment, or base is not among them.
     """
     if text == "all":
         return ("base", "AnB", "AnB+", "RnB", "RnB+") if given else TREATMENTS
