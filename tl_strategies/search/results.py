@@ -1,35 +1,23 @@
-"""What a search has found: trials.csv, the depth curve, the choice of n."""
+"""What a search has found: points with their results, and the choice among them."""
 
-import csv
 import dataclasses
-import io
 import math
 import pathlib
 import statistics
 from typing import Any
 
-from keras_tuner.engine.trial import Trial
-
 from tl_strategies.files import read_json
 from tl_strategies.runs.trainer import RESULT
-from tl_strategies.search.oracles import reason
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
-    """A point of the space, with a result for each seed.
-
-    Attributes:
-        trial_id: of its trial.
-        n: the transfer depth.
-        values: of all hyper-parameters.
-        results: as the trial wrote them.
-    """
+    """A point of the space, with a result for each seed."""
 
     trial_id: str
-    n: int
-    values: dict[str, Any]
-    results: list[dict[str, Any]]
+    n: int  # the transfer depth
+    values: dict[str, Any]  # of all hyper-parameters
+    results: list[dict[str, Any]]  # as the trial wrote them
 
     def mean(self, name: str) -> float:
         return statistics.fmean(result[name] for result in self.results)
@@ -47,59 +35,6 @@ def read_results(directory: pathlib.Path, trial_id: str) -> list[dict[str, Any]]
     return sorted(results, key=lambda result: result["seed"])
 
 
-def completed_points(directory: pathlib.Path, trials: list[Trial], epochs: int) -> list[Point]:
-    """The points that were trained to the end."""
-    points = []
-    for trial in trials:
-        values = trial.hyperparameters.values
-        whole = values.get("tuner/epochs", epochs) == values.get("epochs", epochs)
-        if trial.status == "COMPLETED" and whole:
-            results = read_results(directory, trial.trial_id)
-            points.append(Point(trial.trial_id, results[0]["n"], values, results))
-    return points
-
-
-def trials_csv(directory: pathlib.Path, trials: list[Trial], metric: str) -> str:
-    """The text of trials.csv: a row for each seed of each trial that has ended.
-
-    Args:
-        directory: of the search.
-        trials: of it.
-        metric: the name of what is a score.
-    """
-    ended = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
-    names = {name: None for trial in ended for name in visible(trial.hyperparameters.values)}
-    names.pop("n", None)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    scores = (f"validation_{metric}", f"test_{metric}")
-    ends = ("seed", "status", *scores, "seconds", "reason")
-    writer.writerow(["trial", "n", *sorted(names), *ends])
-    for trial in sorted(ended, key=lambda trial: trial.trial_id):
-        values = visible(trial.hyperparameters.values)
-        point = [values.get(name, "") for name in sorted(names)]
-        if trial.status == "FAILED":
-            n = values.get("n", "")
-            why = reason(directory, trial.trial_id)
-            writer.writerow([trial.trial_id, n, *point, "", "failed", "", "", "", why])
-            continue
-        for result in read_results(directory, trial.trial_id):
-            scores = [f"{result[f'{part}_score']:.6g}" for part in ("validation", "test")]
-            seconds = f"{result['seconds']:.1f}"
-            row = [
-                trial.trial_id,
-                result["n"],
-                *point,
-                result["seed"],
-                "completed",
-                *scores,
-                seconds,
-                "",
-            ]
-            writer.writerow(row)
-    return text.getvalue()
-
-
 def visible(values: dict[str, Any]) -> dict[str, Any]:
     """The hyper-parameters, without what KerasTuner keeps for itself but the epochs."""
     shown = {name: value for name, value in values.items() if not name.startswith("tuner/")}
@@ -115,14 +50,17 @@ def standard_error(point: Point, images: int) -> float:
     return math.sqrt(score * (1 - score) / images + seeds)
 
 
-def choose(points: list[Point], images: int, one_standard_error: bool) -> Point:
-    """The best point on validation images; of equals, that with the largest n.
+def best_training(directory: pathlib.Path, point: Point) -> pathlib.Path:
+    """The directory of a point's training that is best on validation images."""
+    best = max(point.results, key=lambda result: result["validation_score"])
+    return directory / "trials" / point.trial_id / f"seed{best['seed']}"
 
-    Args:
-        points: at least one.
-        images: how many validation images there are.
-        one_standard_error: take the largest n that is within one standard error of that
-            (Breiman et al. 1984), since it is the cheapest.
+
+def choose(points: list[Point], images: int, one_standard_error: bool) -> Point:
+    """The best point on so many validation images; of equals, that with the largest n.
+
+    By the rule of one standard error it is the largest n, which is the cheapest, within one
+    standard error of the best (Breiman et al. 1984).
     """
 
     def order(point: Point) -> tuple[float, int]:

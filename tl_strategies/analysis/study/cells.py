@@ -14,25 +14,16 @@ DIRECTIONS = ("AB", "BA")  # from A to B, and from B to A
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Cell:
-    """One network of a study.
+    """One network of a study."""
 
-    Attributes:
-        split: the name of the halves.
-        direction: "AB" trains on B, "BA" on A; the letters of a treatment are as for "AB".
-        treatment: one of TREATMENTS.
-        n: the transfer depth; 0 of a base.
-        repeat: its number, from 0.
-    """
-
-    split: str
-    direction: str
-    treatment: str
-    n: int
-    repeat: int
+    split: str  # the name of the halves
+    direction: str  # "AB" trains on B, "BA" on A; the letters of a treatment are as for "AB"
+    treatment: str  # one of TREATMENTS
+    n: int  # the transfer depth; 0 of a base
+    repeat: int  # its number, from 0
 
     @property
     def name(self) -> str:
-        """Of its directory."""
         return f"{self.split}-{self.direction}-{self.treatment}-n{self.n}-r{self.repeat}"
 
     @property
@@ -45,12 +36,13 @@ class Cell:
         return Cell(self.split, direction, "base", 0, self.repeat)
 
     @property
-    def strategy(self) -> tuple[str, dict[str, Any]]:
-        """Name and hyper-parameters of the strategy that trains it."""
+    def strategy(self) -> dict[str, Any]:
+        """The settings of the strategy that trains it."""
         if self.treatment == "base":
-            return "scratch", {}
-        kind, fine_tune = self.treatment[0], self.treatment.endswith("+")
-        return "transplant", {"n": self.n, "fine_tune": fine_tune, "random": kind == "R"}
+            return {"strategy": "scratch", "n": None, "option": {}}
+        fine_tune, random = self.treatment.endswith("+"), self.treatment.startswith("R")
+        option = {"fine_tune": fine_tune, "random": random}
+        return {"strategy": "transplant", "n": self.n, "option": option}
 
     def seed(self, first: int) -> int:
         """Of its fresh weights and the order of its images."""
@@ -77,11 +69,7 @@ def make_cells(
 
 
 def parse_treatments(text: str, given: bool) -> tuple[str, ...]:
-    """The treatments in a flag, in the order of TREATMENTS; of "all" those that A's weights allow.
-
-    Raises:
-        UsageError: there is no such treatment, or base is not among them.
-    """
+    """The treatments in a flag, in the order of TREATMENTS; of "all" those that are possible."""
     if text == "all":
         return ("base", "AnB", "AnB+", "RnB", "RnB+") if given else TREATMENTS
     names = [name.strip() for name in text.split(",")]

@@ -108,11 +108,7 @@ def _run(curve: CurveSettings, job: Job) -> dict[str, Any]:
 
 
 def cells_of(curve: CurveSettings, job: Job, halves: list[Halves]) -> list[Cell]:
-    """All cells, in the order in which they are begun.
-
-    Raises:
-        UsageError: there is no such depth.
-    """
+    """All cells, in the order in which they are begun."""
     count = len(job.units)
     if curve.n == "all":
         depths = list(range(1, count + 1))

@@ -54,11 +54,8 @@ def summarise(rows: Sequence[Row], metric: str) -> dict[str, Any]:
 def find(groups: Groups, at_chance: Collection[str] = ()) -> list[dict[str, Any]]:
     """The paper's findings: what was compared, by how much it differs, and whether it shows.
 
-    A verdict is "unclear" where the interval allows for both, or where there was nothing to lose.
-
-    Args:
-        groups: scores by network.
-        at_chance: the kinds of split whose base networks have learnt nothing.
+    A verdict is "unclear" where the interval allows for both, or where there was nothing to lose:
+    for kinds of split whose base networks are at chance.
     """
     found = []
     for name, kind, compared, relation, differences in _comparisons(groups):

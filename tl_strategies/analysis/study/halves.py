@@ -28,24 +28,15 @@ KINDS = ("random", "natural_manmade", "given")
 
 @dataclasses.dataclass(frozen=True)
 class Halves:
-    """Two tasks without a common class.
+    """Two tasks without a common class, by the names of their classes."""
 
-    Attributes:
-        name: of the split, such as "random0".
-        a, b: names of the classes; of a network whose weights are given `a` is empty.
-    """
-
-    name: str
-    a: tuple[str, ...]
+    name: str  # of the split, such as "random0"
+    a: tuple[str, ...]  # empty where the weights of a network are given
     b: tuple[str, ...]
 
 
 def all_halves(kinds: Sequence[str], task: Task, count: int, seed: int) -> list[Halves]:
-    """The splits of several kinds, in their order; see `make_halves`.
-
-    Raises:
-        UsageError: there is no such split of these classes, or two have one name.
-    """
+    """The splits of several kinds, in their order, each with a name of its own."""
     splits = [split for kind in kinds for split in make_halves(kind, task, count, seed)]
     names = [split.name for split in splits]
     _require(len(set(names)) == len(names), "must have splits of different names", ", ".join(names))
@@ -62,9 +53,6 @@ def make_halves(kind: str, task: Task, count: int, seed: int) -> list[Halves]:
         task: the labels of the data.
         count: of splits where they are random or the images are split anew.
         seed: of the first random split.
-
-    Raises:
-        UsageError: there is no such split of these classes.
     """
     names = task.names
     _require(not task.multilabel, "must have images of one label each", "several")

@@ -27,9 +27,6 @@ class Networks:
 
     Of large ones not all are kept: those used longest ago are forgotten, and made again when they
     are needed.
-
-    Args:
-        trainer: builds them.
     """
 
     def __init__(self, trainer: Trainer):
@@ -37,11 +34,10 @@ class Networks:
         self.made: collections.OrderedDict[tuple, Features] = collections.OrderedDict()
 
     def prepare(self, job: Job, weights: Mapping[str, np.ndarray]) -> Features:
-        """A model with the weights that a cell starts from, and its features.
+        """The features of a cell's model, which has the weights that the cell starts from.
 
-        Args:
-            job: of the cell; its seed draws the fresh weights.
-            weights: values by variable path, for the units that the plan says are pretrained.
+        Fresh ones are drawn with the seed of its job; those of units that its plan says are
+        pretrained are given, by variable path.
         """
         plan, images, store = job.plan, self.trainer.images(job.settings), self.trainer.store
         shape = _shape(plan, job.backbone)

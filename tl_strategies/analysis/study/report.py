@@ -31,13 +31,7 @@ def write_report(
 ) -> dict[str, Any]:
     """Write all of it, from the cells that are done; returns the content of summary.json.
 
-    Args:
-        directory: of the study.
-        results: of cells, in any order; at least one.
-        curve: settings of the study.
-        depth_count: of the backbone.
-        about: what else the summary says.
-        ended: whether all cells are done, so that TensorBoard gets the figures and the means.
+    TensorBoard gets the figures and the means when all cells have ended.
     """
     rows = sorted(results, key=lambda row: [row[name] for name in CELL])
     rows = [{**row, "kind": kind_of(row["split"])} for row in rows]

@@ -27,13 +27,7 @@ BEST = 10  # validation accuracies that the paper's score is the mean of
 
 
 class Study:
-    """The context of tasks that are cells, which share a job: settings, directory, data, backbone.
-
-    Args:
-        job: what they share.
-        curve: settings of the study.
-        halves: of the classes.
-    """
+    """The context of tasks that are cells, which share the settings and the data of a job."""
 
     def __init__(self, job: Job, curve: CurveSettings, halves: list[Halves]):
         self.job = job
@@ -88,8 +82,6 @@ class Study:
     def settings_of(self, cell: Cell) -> Settings:
         """The settings of the run that a cell is."""
         base, halves = self.job.settings, self.halves[cell.split]
-        strategy, options = cell.strategy
-        n = options.pop("n", None)
         split_seed = base.seed if base.split_seed is None else base.split_seed
         weights, classes = base.weights, ()
         if halves.a:
@@ -100,9 +92,7 @@ class Study:
             weights = str(cell_directory(self.job.directory, cell.source) / MODEL)
         return dataclasses.replace(
             base,
-            strategy=strategy,
-            n=n,
-            option=options,
+            **cell.strategy,
             weights=weights,
             classes=classes,
             seed=cell.seed(base.seed),
