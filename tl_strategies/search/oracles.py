@@ -148,11 +148,7 @@ def make_oracle(
     seed: int,
     fails: Fails,
 ) -> PersistentOracle:
-    """The oracle of a search; of a list, points that are known to fail come last.
-
-    Raises:
-        UsageError: the space cannot be tried exhaustively, or is too small for halving.
-    """
+    """The oracle of a search, if its space suits it; of all points those that fail come last."""
     options = {"objective": OBJECTIVE, "hyperparameters": space, "seed": seed + 1}  # 0 is no seed
     if search.tuner in ("exhaustive", "grid"):
         return Points(sorted(all_points(space), key=fails), **options)

@@ -1,4 +1,4 @@
-"""What a search says and leaves: a line a trial, trials.csv, summary.json, the depth curve.
+"""What a search has found and leaves: trials.csv, summary.json, the depth curve, the choice of n.
 
 Of the checkpoints it keeps those of the best training.
 """
@@ -6,23 +6,43 @@ Of the checkpoints it keeps those of the best training.
 import csv
 import dataclasses
 import io
+import math
 import pathlib
 import shutil
+import statistics
 from collections.abc import Callable
 from typing import Any
 
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from tl_strategies.files import write_text
+from tl_strategies.files import read_json, write_text
 from tl_strategies.runs.job import Job
+from tl_strategies.runs.trainer import RESULT
 from tl_strategies.search.oracles import PersistentOracle, reason
-from tl_strategies.search.results import Point, best_training, read_results, visible
 from tl_strategies.tracking.figures import DepthScore, depth_figure, save_figure
 from tl_strategies.tracking.progress import TaskLines
 from tl_strategies.tracking.tensorboard import Tracker
 
 PARTS = ("validation", "test")
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    """A point of the space, with a result for each seed."""
+
+    trial_id: str
+    n: int  # the transfer depth
+    values: dict[str, Any]  # of all hyper-parameters
+    results: list[dict[str, Any]]  # as the trial wrote them
+
+    def mean(self, name: str) -> float:
+        return statistics.fmean(result[name] for result in self.results)
+
+    def spread(self, name: str) -> float:
+        """Standard deviation over the seeds; 0 for one."""
+        values = [result[name] for result in self.results]
+        return statistics.stdev(values) if len(values) > 1 else 0.0
 
 
 @dataclasses.dataclass
@@ -49,7 +69,7 @@ class Report:
 
     def has_results(self, trial_id: str) -> bool:
         """Whether the results of all seeds of a trial are there."""
-        found = {result["seed"] for result in read_results(self.directory, trial_id)}
+        found = {result["seed"] for result in self._results(trial_id)}
         return found >= set(self.seeds)
 
     def points(self) -> list[Point]:
@@ -59,7 +79,7 @@ class Report:
             values = trial.hyperparameters.values
             whole = values.get("tuner/epochs", self.epochs) == values.get("epochs", self.epochs)
             if trial.status == "COMPLETED" and whole:
-                results = read_results(self.directory, trial.trial_id)
+                results = self._results(trial.trial_id)
                 points.append(Point(trial.trial_id, results[0]["n"], values, results))
         return points
 
@@ -67,7 +87,7 @@ class Report:
         """Write trials.csv: a row for each seed of each trial that has ended."""
         trials = sorted(self.oracle.trials.values(), key=lambda trial: trial.trial_id)
         trials = [trial for trial in trials if trial.status in ("COMPLETED", "FAILED")]
-        points = {trial.trial_id: visible(trial.hyperparameters.values) for trial in trials}
+        points = {trial.trial_id: _visible(trial.hyperparameters.values) for trial in trials}
         names = sorted({name for values in points.values() for name in values} - {"n"})
         scores = [f"{part}_{self.metric}" for part in PARTS]
         rows = [["trial", "n", *names, "seed", "status", *scores, "seconds", "reason"]]
@@ -78,7 +98,7 @@ class Report:
                 ends = ["", "failed", "", "", "", reason(self.directory, name)]
                 rows.append([name, values.get("n", ""), *point, *ends])
                 continue
-            for result in read_results(self.directory, name):
+            for result in self._results(name):
                 scores = [f"{result[f'{part}_score']:.6g}" for part in PARTS]
                 ends = [result["seed"], "completed", *scores, f"{result['seconds']:.1f}", ""]
                 rows.append([name, result["n"], *point, *ends])
@@ -97,17 +117,47 @@ class Report:
                     shutil.rmtree(going, ignore_errors=True)
                     shutil.rmtree(checkpoints.rename(going))
 
+    def _results(self, trial_id: str) -> list[dict[str, Any]]:
+        """The results of a trial's seeds, as far as they are there."""
+        files = (self.directory / "trials" / trial_id).glob(f"seed*/{RESULT}")
+        results = [result for result in map(read_json, files) if result is not None]
+        return sorted(results, key=lambda result: result["seed"])
+
     def _line(self, trial: Trial) -> str:
-        values = visible(trial.hyperparameters.values)
+        values = _visible(trial.hyperparameters.values)
         what = ", ".join(
             f"{name} = {value:.3g}" if isinstance(value, float) else f"{name} = {value}"
             for name, value in values.items()
         )
         if trial.status != "COMPLETED":
             return f"{what}: failed: {reason(self.directory, trial.trial_id)}"
-        point = Point(trial.trial_id, 0, values, read_results(self.directory, trial.trial_id))
+        point = Point(trial.trial_id, 0, values, self._results(trial.trial_id))
         scores = [f"{part} {point.mean(f'{part}_score'):.3f}" for part in PARTS]
         return f"{what}: {', '.join(scores)}, {point.mean('seconds'):.0f} s"
+
+
+def choose(points: list[Point], images: int, one_standard_error: bool) -> Point:
+    """The best point on so many validation images; of equals, that with the largest n.
+
+    By the rule of one standard error it is the largest n, which is the cheapest, within one
+    standard error of the best (Breiman et al. 1984).
+    """
+
+    def order(point: Point) -> tuple[float, int]:
+        return point.mean("validation_score"), point.n
+
+    best = max(points, key=order)
+    if not one_standard_error:
+        return best
+    least = order(best)[0] - standard_error(best, images)
+    near = [point for point in points if order(point)[0] >= least]
+    return max(near, key=lambda point: order(point)[::-1])
+
+
+def best_training(directory: pathlib.Path, point: Point) -> pathlib.Path:
+    """The directory of a point's training that is best on validation images."""
+    best = max(point.results, key=lambda result: result["validation_score"])
+    return directory / "trials" / point.trial_id / f"seed{best['seed']}"
 
 
 def summarise(
@@ -115,24 +165,22 @@ def summarise(
 ) -> dict[str, Any]:
     """The content of summary.json: of points that were trained to the end, and of all trials."""
     best: dict[int, Point] = {}  # of each depth
-    for point in sorted(points, key=lambda point: point.n):
-        rival = best.setdefault(point.n, point)
-        if point.mean("validation_score") > rival.mean("validation_score"):
-            best[point.n] = point
+    for point in sorted(points, key=lambda point: -point.mean("validation_score")):
+        best.setdefault(point.n, point)
     return {
         "strategy": chosen.values.get("strategy", job.settings.strategy),
         "backbone": job.settings.backbone,
         "dataset": job.settings.dataset,
         "units": len(job.units),
         "metric": job.task.metric,
-        "chosen": {**_scores(chosen), "trial": chosen.trial_id, "values": visible(chosen.values)},
+        "chosen": {**_scores(chosen), "trial": chosen.trial_id, "values": _visible(chosen.values)},
         "seeds": len(chosen.results),
         "trials": {
             status.lower(): sum(trial.status == status for trial in trials)
             for status in ("COMPLETED", "FAILED")
         },
         "left_out": left_out,
-        "curve": [_scores(point) for point in best.values()],
+        "curve": [_scores(best[n]) for n in sorted(best)],
     }
 
 
@@ -147,6 +195,21 @@ def draw(job: Job, summary: dict[str, Any], space: keras_tuner.HyperParameters) 
     tracker.write_image("depth curve", save_figure(figure, job.directory / "depth_curve.png"))
     tracker.write_space(sorted({hp.name for hp in space.space} | {"n"}), metric)
     tracker.flush()
+
+
+def _visible(values: dict[str, Any]) -> dict[str, Any]:
+    """The hyper-parameters, without what KerasTuner keeps for itself but the epochs."""
+    shown = {name: value for name, value in values.items() if not name.startswith("tuner/")}
+    if "tuner/epochs" in values:
+        shown["epochs"] = values["tuner/epochs"]
+    return shown
+
+
+def standard_error(point: Point, images: int) -> float:
+    """Of the mean validation score: from the number of images, and from the seeds."""
+    score = point.mean("validation_score")
+    seeds = point.spread("validation_score") ** 2 / len(point.results)
+    return math.sqrt(score * (1 - score) / images + seeds)
 
 
 def _scores(point: Point) -> dict[str, Any]:

@@ -20,8 +20,7 @@ from tl_strategies.runs.run import Run, run
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.oracles import PersistentOracle, Points, make_oracle
 from tl_strategies.search.probe import leave_out
-from tl_strategies.search.report import Report, draw, summarise
-from tl_strategies.search.results import Point, best_training, choose
+from tl_strategies.search.report import Point, Report, best_training, choose, draw, summarise
 from tl_strategies.search.settings import GROUPS, SearchSettings
 from tl_strategies.search.space import make_space, trial_settings
 from tl_strategies.search.trial import Trials, TrialSource, fails, point_job

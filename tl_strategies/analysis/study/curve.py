@@ -38,11 +38,7 @@ PAPER_DEPTHS = 7  # of CaffeNet
 
 
 def open_curve(checked: Checked, curve: CurveSettings) -> Job:
-    """What cells share, in a directory of its own, from settings that `check_study` has checked.
-
-    Raises:
-        UsageError: something must change before any cell can be trained.
-    """
+    """What cells share, in a directory of its own, from settings that `check_study` has checked."""
     if checked.settings.run_dir is None:
         directory = checked.directory.with_name(f"{checked.directory.stem}-curve")
         checked = dataclasses.replace(checked, directory=directory)
@@ -54,11 +50,7 @@ def open_curve(checked: Checked, curve: CurveSettings) -> Job:
 
 
 def run_curve(curve: CurveSettings, job: Job) -> dict[str, Any]:
-    """Train the cells of a study, or those that are left; returns the content of summary.json.
-
-    Raises:
-        UsageError: something must change before cells can be trained, or workers keep dying.
-    """
+    """Train the cells of a study, or those that are left; returns the content of summary.json."""
     with claimed(job.directory, RECORD, NAMES):
         return _run(curve, job)
 
@@ -110,15 +102,14 @@ def _run(curve: CurveSettings, job: Job) -> dict[str, Any]:
 def cells_of(curve: CurveSettings, job: Job, halves: list[Halves]) -> list[Cell]:
     """All cells, in the order in which they are begun."""
     count = len(job.units)
-    if curve.n == "all":
-        depths = list(range(1, count + 1))
-    elif curve.n == "auto":
-        depths = sorted({*np.linspace(1, count, min(count, MOST_DEPTHS)).round().astype(int)})
+    if curve.n in ("all", "auto"):
+        most = count if curve.n == "all" else min(count, MOST_DEPTHS)
+        depths = {int(n) for n in np.linspace(1, count, most).round()}
     else:
         names = [part.strip() for part in curve.n.split(",") if part.strip()]
-        depths = sorted({find_depth(name, job.units) for name in names} - {0})
+        depths = {find_depth(name, job.units) for name in names} - {0}
     treatments = parse_treatments(curve.treatments, given=not halves[0].a)
-    return make_cells(halves, treatments, list(map(int, depths)), curve.repeats)
+    return make_cells(halves, treatments, sorted(depths), curve.repeats)
 
 
 def _manifest(

@@ -44,15 +44,11 @@ def all_halves(kinds: Sequence[str], task: Task, count: int, seed: int) -> list[
 
 
 def make_halves(kind: str, task: Task, count: int, seed: int) -> list[Halves]:
-    """The splits of a kind.
+    """The splits of a kind; `count` of them where classes or, of "given", images are drawn.
 
-    Args:
-        kind: "random" halves; "natural_manmade" of data sets that are known; "given", where the
-            weights of the backbone are A and all classes are B; or the path of a file with the
-            names of A's classes, one a line.
-        task: the labels of the data.
-        count: of splits where they are random or the images are split anew.
-        seed: of the first random split.
+    Kinds are "random" halves, the first of them by the seed; "natural_manmade" of data sets that
+    are known; "given", where the weights of the backbone are A and all classes are B; or the path
+    of a file with the names of A's classes, one a line.
     """
     names = task.names
     _require(not task.multilabel, "must have images of one label each", "several")

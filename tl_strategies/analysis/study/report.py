@@ -16,9 +16,8 @@ from tl_strategies.tracking.figures import save_figure
 from tl_strategies.tracking.tensorboard import Tracker
 
 CELL = ("split", "direction", "treatment", "n", "repeat")
-FORMATS = dict.fromkeys(CELL, "") | {  # of the columns of curve.csv
-    **{"validation_accuracy": ".6g", "test_accuracy": ".6g", "seconds": ".1f"}
-}
+SCORES = {"validation_accuracy": ".6g", "test_accuracy": ".6g", "seconds": ".1f"}
+FORMATS = dict.fromkeys(CELL, "") | SCORES  # of the columns of curve.csv
 
 
 def write_report(
