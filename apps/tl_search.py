@@ -34,7 +34,7 @@ def _run(values: dict[str, Any]) -> int | None:
     search = SearchSettings(**of_groups(values, SearchSettings))
     from tl_strategies.execution.executor import check_workers
     from tl_strategies.runs.job import check
-    from tl_strategies.search.entries import check_tuner, read_entries
+    from tl_strategies.search.space import check_tuner, read_entries
 
     check_workers(search)
     import_source(settings.dataset)

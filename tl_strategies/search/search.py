@@ -21,11 +21,9 @@ from tl_strategies.runs.shares import execute_after, make_shares
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.oracles import PersistentOracle, Points, make_oracle
 from tl_strategies.search.probe import leave_out
-from tl_strategies.search.report import Report, best_training
-from tl_strategies.search.results import Point, choose
+from tl_strategies.search.report import Point, Report, best_training, choose, draw, summarise
 from tl_strategies.search.settings import GROUPS, SearchSettings
 from tl_strategies.search.space import make_space, trial_settings
-from tl_strategies.search.summary import draw, summarise
 from tl_strategies.search.trial import Trials, TrialSource, fails, point_job
 from tl_strategies.settings.run import PLACES
 from tl_strategies.settings.schema import names_of
