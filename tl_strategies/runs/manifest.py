@@ -17,16 +17,7 @@ LONGEST = 200  # characters of a value in a message
 
 
 def begin(directory: pathlib.Path, kind: str, files: dict[str, str]) -> None:
-    """Write a manifest, or match the one that is there.
-
-    Args:
-        directory: of the work.
-        kind: of work, such as "run".
-        files: texts by name, of .json and .toml files and of others.
-
-    Raises:
-        UsageError: that is another one.
-    """
+    """Write a manifest, texts by file name, or match the one that is there; `kind` is "run" …"""
     match(directory, kind, files)
     for name, text in files.items():
         write_text(directory / name, text)
@@ -50,6 +41,23 @@ def match(directory: pathlib.Path, kind: str, files: dict[str, str]) -> None:
 def to_json(content: Any) -> str:
     """The text of a JSON file."""
     return json.dumps(content, indent=1) + "\n"
+
+
+def to_toml(command: str, config: dict[str, Any]) -> str:
+    """The text of config.toml, from which a command is replayed; None is left out."""
+    lines = [f"# {command} --config THIS_FILE replays it"]
+    lines += [f"{name} = {_toml(value)}" for name, value in config.items() if value is not None]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    return repr(value)
 
 
 def _differences(path: pathlib.Path, text: str, kind: str) -> str:

@@ -18,11 +18,7 @@ NAMES = (  # of all that a run writes
 
 
 def run_directory(settings: Settings) -> pathlib.Path:
-    """The directory of a run, checked to be free, or to be resumed.
-
-    Raises:
-        UsageError: it holds a run already.
-    """
+    """The directory of a run, which holds no run yet, or the one that is resumed."""
     if settings.run_dir is None:
         now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
         depth = "" if settings.n is None else f"-n{settings.n}"
@@ -46,11 +42,7 @@ def make_new(directory: pathlib.Path) -> pathlib.Path:
 
 @contextlib.contextmanager
 def held(directory: pathlib.Path, resume: bool):
-    """Hold the directory of a run for this process.
-
-    Raises:
-        UsageError: another process holds it, or it holds a run that is not resumed.
-    """
+    """Hold the directory of a run for this process."""
     with claimed(directory, RECORD, NAMES):
         if not resume:  # another process may have been faster
             _refuse_begun(directory)

@@ -20,9 +20,9 @@ from tl_strategies.analysis.study.settings import CurveSettings
 from tl_strategies.data.images import Images
 from tl_strategies.files import read_json, remove_leftovers, write_text
 from tl_strategies.runs.job import Job, open_job, replan
+from tl_strategies.runs.manifest import to_toml
 from tl_strategies.runs.trainer import MODEL, RESULT, Trainer, remembered, save_model
 from tl_strategies.settings.run import Settings
-from tl_strategies.settings.toml import to_toml
 from tl_strategies.training.engine import Engine
 
 BEST = 10  # validation accuracies that the paper's score is the mean of
