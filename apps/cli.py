@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from tl_apps.flags import Command, parse
 from tl_apps.stopping import at_once, how_to_go_on, stoppable
+from tl_strategies import __version__
 from tl_strategies.environment import import_keras, take_over
 from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.output import UNSAFE, leave, shielded, shown, silenced
 from tl_strategies.quiet import quiet_import as held_back
-from tl_strategies.version import VERSION
 
 if TYPE_CHECKING:
     from tl_strategies.runs.job import Job
@@ -66,7 +66,7 @@ def _asked(command: Command, arguments: Sequence[str]) -> str:
         return command.help(full=True)
     if words & {"help", "h"}:
         return command.help(full=False)
-    return f"{command.name} {VERSION}" if "version" in words else ""
+    return f"{command.name} {__version__}" if "version" in words else ""
 
 
 def quoted(path: pathlib.Path) -> str:

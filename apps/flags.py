@@ -80,13 +80,12 @@ CONFIG = Flag("config", str, None, "preset or TOML file with defaults; the comma
 QUIET = Flag("quiet", bool, False, "print nothing but errors")
 
 
-def flags_of(*groups: type, only: Sequence[str] | None = None) -> list[Flag]:
-    """The flags of groups of settings: of all their fields, or of those named."""
+def flags_of(*groups: type) -> list[Flag]:
+    """The flags of groups of settings."""
     return [
         _flag(field, typing.get_type_hints(group)[field.name], group)
         for group in groups
         for field in dataclasses.fields(group)
-        if only is None or field.name in only
     ]
 
 

@@ -27,6 +27,10 @@ from tl_strategies.strategies import load_plugin, strategies
 
 IMAGE_SIZE = 128  # pixels, that of the bundled backbone
 SHEET = 60  # images on the contact sheet
+# Of a run's flags, those that have another meaning here, or none.
+LEFT_OUT = (
+    *("backbone", "dataset", "split_seed", "classes", "keep", "cache", "cache_limit", "run_dir"),
+)
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
     Flag("dataset", str, None, "report on this data set; see tl-run"),
@@ -34,10 +38,7 @@ FLAGS = [
     Flag("cache", bool, False, "list what the cache holds"),
     Flag("clear_cache", bool, False, "delete what the cache holds"),
     Flag("json", bool, False, "print JSON"),
-    *flags_of(Network, only=("weights", "keep_top", "top", "plugin")),
-    *(flag for flag in flags_of(Data, Folds) if flag.name not in ("dataset", "split_seed")),
-    *flags_of(Selection, only=("protocol",)),
-    *flags_of(Place, only=("cache_dir",)),
+    *(f for f in flags_of(Network, Data, Folds, Selection, Place) if f.name not in LEFT_OUT),
 ]
 COMMON = ("backbone", "weights", "image_size", "dataset", "contact_sheet", "cache", "json")
 EXAMPLES = (

@@ -21,7 +21,7 @@ from tl_strategies.files import read_json, read_text
 from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.folds import run_folds
 from tl_strategies.runs.job import Checked, Job, check, create_run_directory, prepare, replan
-from tl_strategies.runs.place import RECORD
+from tl_strategies.runs.manifest import RECORD
 from tl_strategies.runs.run import Run, run
 from tl_strategies.search.search import Found, finish, open_search, run_search
 from tl_strategies.search.settings import GROUPS as TRIAL_GROUPS

@@ -10,8 +10,7 @@ from tl_strategies.execution.executor import execute, in_order
 from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.files import write_text
 from tl_strategies.runs.job import Job, open_job, replan
-from tl_strategies.runs.manifest import to_json
-from tl_strategies.runs.place import held
+from tl_strategies.runs.manifest import held, to_json
 from tl_strategies.runs.run import Run, run
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.groups import Workers
@@ -30,21 +29,17 @@ class Folds:
 
     def run(self, fold: int) -> dict[str, Any]:
         """The metrics of a fold's run."""
-        print(f"fold {fold} of {self.job.settings.folds}", flush=True)
-        return run(fold_job(self.job, fold), self.trainer).metrics
+        shared, directory = self.job.settings, self.job.directory / f"fold{fold}"
+        print(f"fold {fold} of {shared.folds}", flush=True)
+        settings = dataclasses.replace(shared, fold=fold, run_dir=str(directory), resume=True)
+        job = dataclasses.replace(self.job, settings=settings, directory=directory)
+        return run(job, self.trainer).metrics
 
 
 def open_folds(settings: Settings, directory: pathlib.Path) -> Folds:
     """The context of a worker."""
     job = open_job(settings, directory)
     return Folds(replan(job, job.settings, directory))
-
-
-def fold_job(job: Job, fold: int) -> Job:
-    """The job of a fold among all."""
-    directory = job.directory / f"fold{fold}"
-    settings = dataclasses.replace(job.settings, fold=fold, run_dir=str(directory), resume=True)
-    return dataclasses.replace(job, settings=settings, directory=directory)
 
 
 def run_folds(job: Job, workers: Workers) -> Run:
@@ -59,12 +54,9 @@ def run_folds(job: Job, workers: Workers) -> Run:
         for part in PARTS:
             values = {name: [fold[part][name] for fold in folds] for name in folds[0][part]}
             metrics[part] = {name: statistics.fmean(scores) for name, scores in values.items()}
-            metrics["spread"][part] = {
-                name: statistics.stdev(scores) for name, scores in values.items()
-            }
-        metrics["seconds"] = {
-            name: sum(fold["seconds"][name] for fold in folds) for name in folds[0]["seconds"]
-        }
+            metrics["spread"][part] = {name: statistics.stdev(v) for name, v in values.items()}
+        spent = [fold["seconds"] for fold in folds]
+        metrics["seconds"] = {name: sum(seconds[name] for seconds in spent) for name in spent[0]}
         write_text(job.directory / "metrics.json", to_json(metrics))
         return Run(job.directory, metrics, job.plan)
 

@@ -1,6 +1,8 @@
 """A job: what a run will do, checked as far as it can be without decoding an image."""
 
+import contextlib
 import dataclasses
+import itertools
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -13,7 +15,7 @@ from tl_strategies.environment import import_keras
 from tl_strategies.errors import UsageError
 from tl_strategies.image_size import ImageSize, parse_size
 from tl_strategies.plans.plan import Head, Plan
-from tl_strategies.runs.place import make_new, run_directory
+from tl_strategies.runs.manifest import run_directory
 from tl_strategies.settings.run import Settings
 from tl_strategies.store.cache import cache_directory, check_directory, check_writable
 from tl_strategies.strategies import Strategy, load_plugin
@@ -164,6 +166,13 @@ def _backbone_of(settings: Settings) -> tuple:
 
 def create_run_directory(job: Job) -> Job:
     """The job with a directory that no other run has, made now; one that was named is taken."""
+    directory = job.directory
     if job.settings.run_dir is not None:
         return job
-    return dataclasses.replace(job, directory=make_new(job.directory))
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in itertools.count(2):
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+            return dataclasses.replace(job, directory=directory)
+        directory = job.directory.with_name(f"{job.directory.name}-{number}")
+    raise AssertionError("unreachable")

@@ -18,8 +18,7 @@ from tl_strategies.output import shown
 from tl_strategies.plans.model import set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.job import Job
-from tl_strategies.runs.manifest import begin, match, to_json, to_toml
-from tl_strategies.runs.place import RECORD, held
+from tl_strategies.runs.manifest import RECORD, begin, held, match, to_json, to_toml
 from tl_strategies.runs.trainer import MODEL, Trainer, save_model
 from tl_strategies.training.checkpoint import copy_checkpoints
 from tl_strategies.training.engine import Engine
