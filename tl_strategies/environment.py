@@ -26,8 +26,12 @@ VARIABLES = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg", **dict.fromkeys
 XLA = "XLA_FLAGS"
 XLA_KEPT = "--xla_gpu_cuda_data_dir="  # says where CUDA is; JAX knows flags that are fatal here
 KERAS = {
-    **{"dtype_policy": "float32", "floatx": "float32", "epsilon": 1e-7, "max_epochs": None},
-    **{"image_data_format": "channels_last", "max_steps_per_epoch": None},
+    "dtype_policy": "float32",
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
 }
 NUMPY = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 UNHEEDED = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)

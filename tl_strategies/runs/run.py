@@ -86,7 +86,9 @@ def _run(job: Job, trainer: Trainer) -> Run:
     save_model(features.model, directory)
     evaluation = evaluate_saved(directory, images, engine.tracker)
     metrics = {
-        **{"strategy": plan.strategy, "n": plan.n, "units": plan.depth_count},
+        "strategy": plan.strategy,
+        "n": plan.n,
+        "units": plan.depth_count,
         **{name: getattr(job.settings, name) for name in ("backbone", "dataset", "seed")},
         "learning_rate": engine.progress.learning_rate,
         "trainable_parameters": trainable,
