@@ -58,7 +58,7 @@ def _run(values: dict[str, Any]) -> None:
     for plugin in values["plugin"]:
         load_plugin(plugin)
     cache = values["cache"] or values["clear_cache"]
-    asked = {name: values[name.removeprefix("--")] for name in ("--backbone", "--dataset")}
+    asked = {f"--{name}": values[name] for name in ("backbone", "dataset")}
     asked["--cache or --clear_cache"] = cache
     only_one(asked, asked)
     if cache:
@@ -159,10 +159,9 @@ def _inspect_cache(store: Store, clear: bool, as_json: bool) -> None:
         print(json.dumps(tables, indent=1))
         return
     print(f"{store.directory}: {sum(table['bytes'] for table in tables) / 1e9:.3f} GB")
-    if not tables:
-        return
     row = "{:<18}{:>8}{:>9}  {:<11}{:>6}{:>7}  {}"
-    print(row.format("last used", "GB", "rows", "what", "size", "depth", "backbone"))
+    if tables:
+        print(row.format("last used", "GB", "rows", "what", "size", "depth", "backbone"))
     for table in reversed(tables):
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(table["used"]))
         rest = [table.get(name, "") for name in ("kind", "image_size", "depth", "backbone")]
@@ -181,8 +180,8 @@ def _print_names(as_json: bool) -> None:
         for name, description in entries.items():
             print(f"  {name:<{width}}  {description}".rstrip())
     print("backbones (and any .keras file):")
-    names, indent = " ".join(backbone_names()), {"initial_indent": "  ", "subsequent_indent": "  "}
-    print(textwrap.fill(names, 91, break_on_hyphens=False, **indent))
+    names = textwrap.fill(" ".join(backbone_names()), 89, break_on_hyphens=False)
+    print(textwrap.indent(names, "  "))
 
 
 if __name__ == "__main__":
