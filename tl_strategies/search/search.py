@@ -15,7 +15,7 @@ from tl_strategies.execution.executor import runs_here
 from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.files import write_text
 from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare, replan
-from tl_strategies.runs.manifest import begin, to_json
+from tl_strategies.runs.manifest import begin, to_json, to_toml
 from tl_strategies.runs.run import Run, run
 from tl_strategies.runs.shares import execute_after, make_shares
 from tl_strategies.runs.trainer import Trainer
@@ -27,7 +27,6 @@ from tl_strategies.search.space import make_space, trial_settings
 from tl_strategies.search.trial import Trials, TrialSource, fails, point_job
 from tl_strategies.settings.run import PLACES
 from tl_strategies.settings.schema import names_of
-from tl_strategies.settings.toml import to_toml
 from tl_strategies.training.forward import model_digest
 from tl_strategies.training.inputs import same_views
 

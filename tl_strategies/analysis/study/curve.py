@@ -19,11 +19,10 @@ from tl_strategies.directories import claimed
 from tl_strategies.execution.executor import execute
 from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare
-from tl_strategies.runs.manifest import begin, to_json
+from tl_strategies.runs.manifest import begin, to_json, to_toml
 from tl_strategies.settings.groups import Workers
 from tl_strategies.settings.run import PLACES
 from tl_strategies.settings.schema import names_of
-from tl_strategies.settings.toml import to_toml
 from tl_strategies.tracking.progress import TaskLines
 from tl_strategies.training.forward import model_digest
 from tl_strategies.training.inputs import same_views

@@ -18,10 +18,9 @@ from tl_strategies.analysis.study.network import Networks, values_of
 from tl_strategies.analysis.study.settings import CurveSettings
 from tl_strategies.files import read_json, remove_leftovers, write_text
 from tl_strategies.runs.job import Job, open_job, replan
-from tl_strategies.runs.manifest import to_json
+from tl_strategies.runs.manifest import to_json, to_toml
 from tl_strategies.runs.trainer import MODEL, RESULT, Trainer, remembered, save_model
 from tl_strategies.settings.run import Settings
-from tl_strategies.settings.toml import to_toml
 
 BEST = 10  # validation accuracies that the paper's score is the mean of
 

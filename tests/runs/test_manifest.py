@@ -9,7 +9,7 @@ import pytest
 import tl_strategies as tl
 from tests.test_directories import grow_tree, snapshot
 from tl_strategies.directories import MARK, claimed, is_ours
-from tl_strategies.runs.place import NAMES, RECORD
+from tl_strategies.runs.manifest import NAMES, RECORD
 from tl_strategies.store.store import Store
 
 
