@@ -44,7 +44,7 @@ def test_rows_and_run_are_those_of_one_process(fit, capfd):
     assert len(rows) >= 42
     assert "features of rows" not in capfd.readouterr().out
     by_workers, others = fit("workers", workers=2)
-    assert "features of rows 17 to 32 of 42" in capfd.readouterr().out
+    assert "features of rows 17 to 32 of 36" in capfd.readouterr().out
     assert others == rows
     assert by_workers.metrics["test"] == here.metrics["test"]
     fit("workers", workers=2, run_dir=None)

@@ -3,11 +3,12 @@
 import contextlib
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
+from tl_strategies.data.split import PARTS
 from tl_strategies.execution.executor import Take, execute, runs_here
 from tl_strategies.execution.tasks import Context, Ended, Opening, Task
 from tl_strategies.runs.job import Job, open_job, replan
@@ -17,6 +18,7 @@ from tl_strategies.settings.run import Settings
 from tl_strategies.tracking.progress import TaskLines
 from tl_strategies.training.features import Features
 from tl_strategies.training.forward import BATCH
+from tl_strategies.training.inputs import Inputs
 
 ROWS = 10 * BATCH  # of a share: a worker that dies loses little, and the last ones end together
 
@@ -28,17 +30,24 @@ class Share:
     Attributes:
         settings: of a run with that prefix.
         depths: at which features are kept.
-        start, stop: the rows, of all that the run needs.
+        parts: of the data whose rows there are.
+        start, stop: the rows among them.
     """
 
     settings: Settings
     depths: tuple[int, ...]
+    parts: tuple[str, ...]
     start: int
     stop: int
 
 
 def make_shares(
-    trainer: Trainer, job: Job, features: Features, depths: Sequence[int], workers: Workers
+    trainer: Trainer,
+    job: Job,
+    features: Features,
+    depths: Iterable[int],
+    workers: Workers,
+    parts: Sequence[str] = PARTS,
 ) -> list[Task]:
     """Tasks that compute what the store lacks; none where this process does all work.
 
@@ -48,11 +57,12 @@ def make_shares(
         features: of that run's model.
         depths: at which features are wanted.
         workers: who does it.
+        parts: of the data.
     """
     if runs_here(workers):
         return []
     kept = tuple(depth for depth in sorted(set(depths)) if features.kept(depth))
-    inputs = trainer.inputs(features, job.settings) if kept else {}
+    inputs = _inputs(trainer, features, job.settings, parts) if kept else {}
     wanted = [features.wanted(depth, inputs) for depth in kept]
     if not kept or sum(rows.bytes for rows in wanted) > features.store.limit:
         return []
@@ -62,8 +72,17 @@ def make_shares(
     for start in (blocks * ROWS).tolist():
         stop = min(start + ROWS, count)
         name = f"features of rows {start + 1} to {stop} of {count}"
-        tasks.append(Task(name, Share(job.settings, kept, start, stop), job.directory))
+        tasks.append(
+            Task(name, Share(job.settings, kept, tuple(parts), start, stop), job.directory)
+        )
     return tasks
+
+
+def _inputs(
+    trainer: Trainer, features: Features, settings: Settings, parts: Sequence[str]
+) -> dict[str, Inputs]:
+    inputs = trainer.inputs(features, settings)
+    return {part: inputs[part] for part in parts}
 
 
 class Sharing:
@@ -87,7 +106,7 @@ class Sharing:
             job = replan(trainer.job, argument.settings, trainer.job.directory)
             self._features = argument.settings, trainer.features(job)
         features = self._features[1]
-        inputs = trainer.inputs(features, argument.settings)
+        inputs = _inputs(trainer, features, argument.settings, argument.parts)
         for depth in argument.depths:
             rows = np.arange(argument.start, argument.stop)
             features.store.share(features.wanted(depth, inputs), rows)
@@ -147,7 +166,8 @@ def execute_after(
 
 def prefetch_by(workers: Workers, trainer: Trainer, job: Job, features: Features) -> None:
     """Have workers compute a run's features, at the depth that no phase trains."""
-    shares = make_shares(trainer, job, features, [features.frozen_depth], workers)
+    parts = ("train", "validation")  # the saved model is evaluated on images
+    shares = make_shares(trainer, job, features, [features.frozen_depth], workers, parts)
     if shares:  # else nothing is to be opened
         opening = Opening(f"{__name__}:open_run", (job.settings, job.directory))
         list(execute_after(shares, lambda: None, workers, opening, job.directory))
