@@ -18,6 +18,7 @@ _NAMES = {
     "backbones.units": ("Unit", "find_units"),
     "backbones.zoo": ("load_backbone",),
     "errors": ("UsageError",),
+    "runs.compare": ("compare",),
     "plans.plan": ("Head", "Phase", "Plan"),
     "settings.run": ("Settings",),
     "strategies": ("Strategy", "get_strategy", "register"),
