@@ -119,5 +119,5 @@ def test_what_is_no_run(tmp_path):
             compare([directory])
     run = write_run(tmp_path / "run", 0.5, [True])
     (run / "metrics.json").write_text('{"test": {"accuracy": 1}}')
-    with pytest.raises(tl.UsageError, match="whole. Received"):
+    with pytest.raises(tl.UsageError, match="must have its config"):
         compare([tmp_path])
