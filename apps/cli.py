@@ -39,7 +39,7 @@ def run_command(
                 if text := _asked(command, arguments):
                     print(text)
                     return 0
-                values = parse(command.name, command.flags, arguments)
+                values = parse(command.name, command.flags, arguments, command.rest)
                 with silenced() if values.pop("quiet", False) else contextlib.nullcontext():
                     return body(values) or 0
             except UsageError as error:

@@ -45,10 +45,13 @@ class Command:
     common: Sequence[str]  # names of the flags that --help shows
     examples: Sequence[str]
     epilog: Callable[[bool], str] = lambda full: ""  # the last lines of the help
+    rest: str = ""  # what the arguments that are no flags are; none where there must be none
 
     def help(self, full: bool) -> str:
         """The text of --help, or of --helpfull."""
-        lines = [(self.doc or self.name).strip(), "", f"usage: {self.name} [--flag value …]"]
+        rest = f" {self.rest} …" if self.rest else ""
+        usage = f"usage: {self.name}{rest} [--flag value …]"
+        lines = [(self.doc or self.name).strip(), "", usage]
         if full:
             for title, flags in itertools.groupby(self.flags, lambda flag: flag.group):
                 lines += ["", f"{title}:", *_rows(list(flags))]
@@ -100,12 +103,24 @@ def _flag(field: dataclasses.Field, hint: Any, group: type) -> Flag:
     return Flag(field.name, kind, default, notes["help"], notes["choices"], numeric, title)
 
 
-def parse(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str, Any]:
-    """The values of all flags: as typed, where the last counts, of the preset, or defaults."""
-    typed = _typed(name, schema, arguments)
+def parse(
+    name: str, schema: list[Flag], arguments: Sequence[str], rest: str = ""
+) -> dict[str, Any]:
+    """The values of all flags: as typed, where the last counts, of the preset, or defaults.
+
+    Arguments that are no flags are the value of `rest`, where it has a name.
+    """
+    typed, others = _typed(name, schema, arguments)
+    if others and not rest:
+        booleans = others[0].lower() in ("true", "false", "yes", "no")
+        hint = " What is true or false takes a sign: --resume=false." if booleans else ""
+        raise UsageError(
+            f"{name} must get flags only. Received: {' '.join(others)}.{hint} See --help."
+        )
     given = {flag.name: _value(flag, typed[flag.name]) for flag in schema if flag.name in typed}
     preset = _read_config(given["config"], schema) if "config" in given else {}
-    return {flag.name: flag.default for flag in schema} | preset | given
+    values = {flag.name: flag.default for flag in schema} | preset | given
+    return values | {rest: others} if rest else values
 
 
 def of_groups(values: dict[str, Any], *groups: type) -> dict[str, Any]:
@@ -113,9 +128,12 @@ def of_groups(values: dict[str, Any], *groups: type) -> dict[str, Any]:
     return {name: values[name] for name in names_of(*groups) if name in values}
 
 
-def _typed(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str, Any]:
-    """What was typed for each flag, as bool or texts."""
+def _typed(
+    name: str, schema: list[Flag], arguments: Sequence[str]
+) -> tuple[dict[str, Any], list[str]]:
+    """What was typed for each flag, as bool or texts; and what is no flag."""
     values = flags.FlagValues()
+    values.set_gnu_getopt(True)  # flags may come after others
     for flag in schema:
         define = flags.DEFINE_boolean if flag.kind is bool else flags.DEFINE_multi_string
         define(flag.name, None, flag.help, flag_values=values)
@@ -139,13 +157,7 @@ def _typed(name: str, schema: list[Flag], arguments: Sequence[str]) -> dict[str,
             other = re.match(r"--(no)?(\w+)", text)
             if not text or (other and other[2] in values):
                 raise UsageError(f"--{flag.name} must have a value. Received: {text or 'nothing'}.")
-    if rest:
-        booleans = rest[0].lower() in ("true", "false", "yes", "no")
-        hint = " What is true or false takes a sign: --resume=false." if booleans else ""
-        raise UsageError(
-            f"{name} must get flags only. Received: {' '.join(rest)}.{hint} See --help."
-        )
-    return typed
+    return typed, rest
 
 
 def _value(flag: Flag, typed: Any) -> Any:

@@ -14,10 +14,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _NAMES = {
-    "api": ("curve", "fit", "load", "search_depth"),  # need TensorFlow under Keras
+    "api": ("curve", "fit", "load", "probe", "search_depth"),  # need TensorFlow under Keras
     "backbones.units": ("Unit", "find_units"),
     "backbones.zoo": ("load_backbone",),
     "errors": ("UsageError",),
+    "runs.compare": ("compare",),
     "plans.plan": ("Head", "Phase", "Plan"),
     "settings.run": ("Settings",),
     "strategies": ("Strategy", "get_strategy", "register"),

@@ -8,6 +8,10 @@ from typing import Any
 
 import keras
 
+from tl_strategies.analysis.probe.checks import check_probe
+from tl_strategies.analysis.probe.probe import open_probe, run_probe
+from tl_strategies.analysis.probe.settings import GROUPS as PROBE_GROUPS
+from tl_strategies.analysis.probe.settings import ProbeSettings
 from tl_strategies.analysis.study.checks import check_study
 from tl_strategies.analysis.study.curve import open_curve, run_curve
 from tl_strategies.analysis.study.settings import GROUPS as CELL_GROUPS
@@ -117,6 +121,27 @@ def curve(data: Any = None, **flags: Any) -> dict[str, Any]:
 
 
 @undisturbed()
+def probe(data: Any = None, **flags: Any) -> dict[str, Any]:
+    """A linear classifier on the codes of every unit: `tl-probe` from Python.
+
+    Args:
+        data: in place of `dataset`; see `fit`.
+        **flags: of `tl-probe`, such as `classifiers="svm,knn"`, `shots=30`, or
+            `weights=["imagenet", "none"]`; `backbone` may be a Keras model.
+
+    Returns:
+        The content of summary.json, and under "directory" where it and the figure lie.
+
+    Raises:
+        UsageError: something must change before anything can be computed.
+    """
+    flags, listing, model = _take_objects(data, flags)
+    shared, own = _sort("tl.probe", flags, PROBE_GROUPS, (ProbeSettings,))
+    asked = ProbeSettings(**own)
+    return do_probe(check_probe(shared, asked, listing, model), asked)
+
+
+@undisturbed()
 def load(directory: Any) -> Run:
     """A finished run: of `tl-run` or `tl.fit`, a fold's, or of a search's directory the best.
 
@@ -184,6 +209,15 @@ def do_curve(
     job = open_curve(checked, asked)
     with around(job):
         return run_curve(asked, job) | {"directory": job.directory}
+
+
+def do_probe(
+    checked: list[Checked], asked: ProbeSettings, around: Around = contextlib.nullcontext
+) -> dict[str, Any]:
+    """What `tl-probe` and `probe` do; see `do_run`."""
+    jobs = open_probe(checked, asked)
+    with around(jobs[0]):
+        return run_probe(asked, jobs) | {"directory": jobs[0].directory}
 
 
 def _take_strategy(

@@ -51,7 +51,16 @@ INSPECT = [
     ("--cache --cache_dir ~nobody_at_all/c", "--cache_dir must be a path"),
     ("--dataset clipart --limit 0", "--limit must be at least 1"),
 ]
-COMMANDS = {"tl_run": RUN, "tl_search": SEARCH, "tl_curve": CURVE, "tl_inspect": INSPECT}
+PROBE = [
+    ("--classifiers svn", "Did you mean 'svm'"),
+    ("--splits 0", "--splits must be at least 1"),
+    ("--backbone resnet5", "Did you mean 'resnet50'"),
+    ("--dataset clipat", "Did you mean 'clipart'"),
+]
+COMMANDS = {
+    **{"tl_run": RUN, "tl_search": SEARCH, "tl_curve": CURVE, "tl_probe": PROBE},
+    "tl_inspect": INSPECT,
+}
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ import pytest
 
 from tl_strategies.runs.job import check, replan
 from tl_strategies.runs.trainer import Trainer
-from tl_strategies.search.probe import hopeless, pooled_codes, probe_depths
+from tl_strategies.search.probe import hopeless, probe_depths
 from tl_strategies.search.search import open_search
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import trial_settings
@@ -12,14 +12,6 @@ from tl_strategies.search.space import trial_settings
 @pytest.fixture
 def trainer(base):
     return Trainer(open_search(check(base), SearchSettings()))
-
-
-def test_codes_are_pooled_outputs_of_every_unit(trainer):
-    codes = pooled_codes(trainer)
-    assert [rows.shape for rows in codes["train"]] == [(30, 6)] * 4 + [(30, 8)]
-    images = trainer.images()[trainer.images().positions("validation")]
-    top = trainer.job.backbone.predict(images, verbose=0).mean(axis=(1, 2))
-    np.testing.assert_allclose(codes["validation"][-1], top, rtol=1e-5, atol=1e-6)
 
 
 def test_fine_tuning_is_probed_on_all_units_that_it_keeps(trainer, monkeypatch):

@@ -1,18 +1,23 @@
 """A run, from top to bottom: data, plan, training, the saved model loaded again and evaluated."""
 
 import dataclasses
+import os
 import pathlib
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import keras
+import numpy as np
 
 from tl_strategies.data.csv_file import split_csv
+from tl_strategies.data.decode import Source
 from tl_strategies.data.images import Images
 from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
 from tl_strategies.evaluation.evaluate import evaluate_saved
+from tl_strategies.evaluation.predict import Predictor
 from tl_strategies.files import read_json, remove_leftovers, write_text
 from tl_strategies.output import shown
 from tl_strategies.plans.model import set_trainable
@@ -48,6 +53,31 @@ class Run:
     def model(self) -> keras.Model:
         """The saved model: float RGB images in [0, 255] to probabilities."""
         return keras.models.load_model(self.directory / MODEL)
+
+    def predict(self, images: Sequence[Any], views: int = 1) -> np.ndarray:
+        """Probabilities of shape (images, labels); of an image that cannot be read, NaN.
+
+        Args:
+            images: paths, or uint8 arrays of shape (height, width, 3) of any size.
+            views: how many are averaged: the image, and seeded crops and flips of it.
+        """
+        predictor = Predictor([self.directory])
+        nothing = np.full(len(predictor.labels), np.nan, "float32")
+        found = predictor.stream((_source(image) for image in images), views)
+        rows = [nothing if isinstance(values, str) else values for values in found]
+        return np.array(rows, "float32").reshape(len(rows), len(nothing))
+
+
+def _source(image: Any) -> Source:
+    if isinstance(image, str | os.PathLike):
+        return os.fspath(image)
+    array = np.asarray(image)
+    if array.ndim != 3 or array.shape[-1] not in (1, 3) or array.dtype != "uint8":
+        raise UsageError(
+            "Images must be paths, or uint8 arrays of shape (height, width, 1 or 3). Received: "
+            f"{array.dtype} of shape {array.shape}."
+        )
+    return array
 
 
 def run(

@@ -5,60 +5,24 @@ units above it: a linear classifier on all of them, pooled, comes close to what 
 (Head2Toe, Evci et al. 2022). Where the units above are fresh or dropped, unit n is all there is.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import keras_tuner
 import numpy as np
-from keras import ops
 
-from tl_strategies.backbones.units import multiply_adds, unit_output
+from tl_strategies.analysis.probe.codes import unit_codes
+from tl_strategies.backbones.units import multiply_adds
 from tl_strategies.files import read_json, write_text
-from tl_strategies.image_size import size_text
 from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.manifest import to_json
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.trial import fails, point_job
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import identity_of, make_forward, run_rows
-from tl_strategies.training.inputs import part_inputs
 
 PENALTIES = np.logspace(-2, 4, 7)  # of the squared weights, on standardised codes
 PARTS = ("train", "validation")
 MOST_ERRORS = 2  # standard errors below the best
-
-
-def pooled_codes(trainer: Trainer) -> dict[str, list[np.ndarray]]:
-    """The output of every unit averaged over its places, by part; one pass, kept in the store."""
-    job, images = trainer.job, trainer.images()
-    pooled = []
-    for unit in job.units:
-        tensor = unit_output(job.backbone, unit)
-        axes = tuple(range(1, len(tensor.shape) - 1))
-        pooled.append(ops.mean(tensor, axes) if axes else tensor)
-    ends = np.cumsum([tensor.shape[-1] for tensor in pooled])
-    model = keras.Model(job.backbone.inputs[0], ops.concatenate(pooled, axis=-1))
-    forward = make_forward(model)
-    identity = identity_of("codes", images, model=model)
-    metadata = {"kind": "codes", "backbone": job.settings.backbone}
-    metadata["image_size"] = size_text(job.image_size)
-    codes = {}
-    for part in PARTS:
-        inputs = part_inputs(images, part)
-
-        def compute(positions: np.ndarray, inputs=inputs) -> Iterator[tuple[int, np.ndarray]]:
-            return zip(positions, run_rows(forward, inputs.array, positions), strict=True)
-
-        every = np.arange(len(inputs.keys))
-        shape = (int(ends[-1]),)
-        entry = trainer.store.fetch(identity, metadata, inputs.keys, shape, "float32", compute)
-        if entry is None:  # there is no store
-            rows = np.stack([value for _, value in compute(every)])
-        else:
-            rows = entry.array[every]
-        codes[part] = np.split(rows, ends[:-1], axis=1)
-    return codes
 
 
 def probe_depths(
@@ -70,8 +34,10 @@ def probe_depths(
     """
     from sklearn.linear_model import RidgeClassifierCV
 
-    codes = pooled_codes(trainer)
-    labels = {part: part_inputs(trainer.images(), part).labels for part in PARTS}
+    images = trainer.images()
+    positions = {part: images.positions(part) for part in PARTS}
+    codes = {part: unit_codes(trainer, images, own) for part, own in positions.items()}
+    labels = {part: images.listing.labels[own] for part, own in positions.items()}
     right, done = {}, {}
     for count, (depth, plan) in enumerate(plans.items(), 1):
         pretrained = [row.depth for row in plan.units if row.weights == "pretrained"]

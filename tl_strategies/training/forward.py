@@ -54,13 +54,14 @@ def run_rows(
     """
     starts = range(0, len(rows), BATCH)
     batches = (array[np.resize(rows[start : start + BATCH], BATCH)] for start in starts)
-    for start, batch in zip(starts, _one_ahead(batches), strict=True):
+    for start, batch in zip(starts, one_ahead(batches), strict=True):
         stop = min(start + BATCH, len(rows))
         yield from forward(batch)[: stop - start]
         progress(stop)
 
 
-def _one_ahead(items: Iterable) -> Iterator:
+def one_ahead(items: Iterable) -> Iterator:
+    """Items, none of which is None; the next one is made meanwhile, by another thread."""
     items = iter(items)
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(next, items, None)

@@ -1,0 +1,73 @@
+"""Classifiers on codes: they learn what is there, and no more; shortcuts change no score."""
+
+import numpy as np
+import pytest
+
+from tl_strategies.analysis.probe import classifiers
+from tl_strategies.analysis.probe.classifiers import score_codes, spanned, standardised
+from tl_strategies.analysis.probe.settings import CLASSIFIERS, DROPOUT
+
+SIZES = {"train": 60, "validation": 30, "test": 30}
+NAMES = [*CLASSIFIERS, *(name + DROPOUT for name in CLASSIFIERS)]
+
+
+def problem(size, separable=True, seed=0):
+    """Codes of three classes, which differ in their means where they can be told apart."""
+    random = np.random.default_rng(seed)
+    means = 2 * random.normal(size=(3, size)) * separable
+    labels = {part: np.arange(count) % 3 for part, count in SIZES.items()}
+    codes = {
+        part: (means[own] + random.normal(size=(len(own), size))).astype("float32")
+        for part, own in labels.items()
+    }
+    return codes, labels
+
+
+@pytest.mark.parametrize("size", [8, 200])
+@pytest.mark.parametrize("name", NAMES)
+def test_they_learn_what_is_there(name, size):
+    assert score_codes(name, *problem(size), seed=0) >= 0.95
+    nothing = [score_codes(name, *problem(size, False, seed), seed=0) for seed in range(4)]
+    assert 0.15 < np.mean(nothing) < 0.55
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_images_with_several_labels(name):
+    codes, labels = problem(20)
+    several = {part: np.stack([own == 0, own >= 1], axis=1) for part, own in labels.items()}
+    assert score_codes(name, codes, several, seed=0) >= 0.95
+
+
+@pytest.mark.parametrize("name", CLASSIFIERS)
+def test_scale_and_shift_of_codes_change_nothing(name):
+    codes, labels = problem(12, seed=3)
+    scale = np.geomspace(0.1, 10, 12, dtype="float32")
+    changed = {part: values * scale + 3 for part, values in codes.items()}
+    assert score_codes(name, changed, labels, 0) == score_codes(name, codes, labels, 0)
+
+
+@pytest.mark.parametrize("name", ["svm", "softmax", "ridge"])
+def test_the_space_of_the_training_images_is_enough(name, monkeypatch):
+    codes, labels = problem(300, seed=5)
+    codes = {part: 0.2 * values for part, values in codes.items()}
+    short = score_codes(name, codes, labels, seed=0)
+    monkeypatch.setattr(classifiers, "spanned", lambda codes: codes)
+    assert score_codes(name, codes, labels, seed=0) == short
+
+
+def test_codes_in_the_space_of_the_training_images_keep_their_products():
+    codes = standardised(problem(300)[0])
+    short = spanned(codes)
+    assert short["test"].shape == (30, 60)
+    np.testing.assert_allclose(
+        short["test"] @ short["train"].T, codes["test"] @ codes["train"].T, atol=1e-4
+    )
+    np.testing.assert_allclose((codes["train"] ** 2).sum(axis=1).mean(), 1, rtol=1e-3)
+
+
+def test_dropout_has_its_seed():
+    codes, labels = problem(8, seed=2)
+    codes = {part: 0.3 * values for part, values in codes.items()}
+    scores = [score_codes("ridge" + DROPOUT, codes, labels, seed) for seed in (0, 0, *range(1, 9))]
+    assert scores[0] == scores[1]
+    assert len(set(scores)) > 1

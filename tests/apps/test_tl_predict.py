@@ -1,0 +1,77 @@
+"""tl-predict as a user types it: files in, labels out, and what is wrong with some."""
+
+import csv
+import io
+import json
+
+import pytest
+
+import tl_strategies as tl
+from tl_apps.tl_predict import main
+
+
+@pytest.fixture
+def run(settings):
+    return tl.fit("head", **settings).directory
+
+
+def test_to_the_screen(run, photos, tmp_path, capsys, monkeypatch):
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{photos}/red/01.png\n"))
+    names = [str(photos / "blue" / "00.png"), "-", str(tmp_path / "broken.png")]
+    capsys.readouterr()
+    assert main([str(run), *names, "--top", "2"]) == 3
+    captured = capsys.readouterr()
+    lines = captured.out.splitlines()
+    assert [line.split("  ")[0] for line in lines] == [names[0], f"{photos}/red/01.png", names[2]]
+    assert [len(line.split("  ")) for line in lines] == [3, 3, 2]
+    assert captured.err == "1 of 3 images could not be read\n"
+
+
+def test_to_files_and_folders(run, photos, tmp_path, capsys):
+    table, lines = tmp_path / "labels.csv", tmp_path / "labels.jsonl"
+    flags = ["--sort", str(tmp_path / "sorted"), "--top", "9"]
+    for _ in range(2):  # nothing in the folders is written over
+        assert main([str(run), str(photos), "--out", str(table), *flags]) == 0
+    assert main([str(run), str(photos), "--out", str(lines)]) == 0
+    with table.open() as text:
+        rows = list(csv.DictReader(text))
+    assert len(rows) == 42
+    for row in rows:
+        assert row["predicted"] == row["label1"]
+        assert sum(float(row[f"probability{k}"]) for k in (1, 2, 3)) == pytest.approx(1, abs=1e-5)
+    records = [json.loads(line) for line in lines.read_text().splitlines()]
+    assert [record["predicted"] for record in records] == [[row["predicted"]] for row in rows]
+    copies = [file.parent.name for file in (tmp_path / "sorted").rglob("*.png")]
+    assert sorted(copies) == sorted(2 * [row["predicted"] for row in rows])
+
+
+def test_several_labels(settings, photos, tmp_path, capsys):
+    lines = ["path,labels"]
+    lines += [f"{p.relative_to(photos)},{p.parent.name};all" for p in photos.glob("*/*.png")]
+    (photos / "labels.csv").write_text("\n".join(lines))
+    run = tl.fit("head", **(settings | {"dataset": f"csv:{photos / 'labels.csv'}"}))
+    out = tmp_path / "labels.csv"
+    flags = ["--out", str(out), "--threshold"]
+    for threshold, expected in (("0", "all;blue;green;red"), ("1", "")):
+        assert main([str(run.directory), str(photos / "red"), *flags, threshold]) == 0
+        with out.open() as text:
+            assert {row["predicted"] for row in csv.DictReader(text)} == {expected}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "must get the directory of a run, then images"),
+        (["RUN"], "must get the directory of a run, then images"),
+        (["nowhere", "x.png"], "must be the directory of a finished run"),
+        (["RUN", "nothing*.png"], "no image"),
+        (["RUN", "x.png", "--top", "0"], "--top must be at least 1"),
+        (["RUN", "x.png", "--out", "labels.txt"], "--out must end in .csv or .jsonl"),
+    ],
+)
+def test_mistakes(request, capsys, arguments, message):
+    if "RUN" in arguments:
+        arguments = [str(request.getfixturevalue("run")), *arguments[1:]]
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,184 @@
+"""A probe, from top to bottom: codes in one pass, classifiers by split and unit, the tables."""
+
+import csv
+import dataclasses
+import hashlib
+import io
+import pathlib
+import time
+from typing import Any
+
+import numpy as np
+
+from tl_strategies.analysis.probe.classifiers import score_codes
+from tl_strategies.analysis.probe.codes import unit_codes
+from tl_strategies.analysis.probe.report import summarise, write_report
+from tl_strategies.analysis.probe.settings import GROUPS, ProbeSettings
+from tl_strategies.backbones.units import find_depth
+from tl_strategies.data.images import Images
+from tl_strategies.directories import claimed
+from tl_strategies.errors import UsageError
+from tl_strategies.files import write_text
+from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare
+from tl_strategies.runs.manifest import begin, to_json, to_toml
+from tl_strategies.runs.trainer import Trainer
+from tl_strategies.settings.run import PLACES
+from tl_strategies.settings.schema import names_of
+from tl_strategies.tracking.progress import progress_bar
+from tl_strategies.training.forward import model_digest
+
+RECORD = "probe.json"
+NAMES = (RECORD, "config.toml", "probe.csv", "summary.json", "table.txt", "probe.png")
+COLUMNS = (
+    *("backbone", "weights", "depth", "unit", "size", "classifier", "split"),
+    *("accuracy", "seconds"),
+)
+PARTS = ("train", "validation", "test")
+EACH = 10.0  # seconds after which probe.csv is written again
+
+
+def open_probe(checked: list[Checked], probe: ProbeSettings) -> list[Job]:
+    """The networks of a probe, in a directory of its own.
+
+    Args:
+        checked: one for each network.
+        probe: settings of the probe.
+
+    Raises:
+        UsageError: something must change before anything can be computed.
+    """
+    first = checked[0]
+    if first.settings.run_dir is None:
+        directory = first.directory.with_name(f"{first.directory.name}-probe")
+        first = dataclasses.replace(first, directory=directory)
+    jobs = [prepare(dataclasses.replace(each, strategy=None)) for each in (first, *checked[1:])]
+    for job in jobs:
+        depths_of(probe, job)
+    directory = create_run_directory(jobs[0]).directory
+    return [dataclasses.replace(job, directory=directory) for job in jobs]
+
+
+def depths_of(probe: ProbeSettings, job: Job) -> list[int]:
+    """The units that are probed.
+
+    Raises:
+        UsageError: there is no such unit.
+    """
+    if probe.depths == "all":
+        return [unit.depth for unit in job.units]
+    names = [name.strip() for name in probe.depths.split(",") if name.strip()]
+    depths = sorted({find_depth(name, job.units) for name in names} - {0})
+    if not depths:
+        raise UsageError(f"--depths must have units, from 1. Received: {probe.depths}.")
+    return depths
+
+
+def run_probe(probe: ProbeSettings, jobs: list[Job]) -> dict[str, Any]:
+    """Probe the units of all networks, or what is left of them.
+
+    Returns:
+        The content of summary.json.
+
+    Raises:
+        UsageError: the directory holds another probe, or a class has too few images.
+    """
+    directory = jobs[0].directory
+    with claimed(directory, RECORD, NAMES):
+        begin(directory, "probe", _manifest(probe, jobs))
+        rows = _read_rows(directory / "probe.csv")
+        for job in jobs:
+            _probe(probe, job, rows)
+        summary = summarise(list(rows.values()), jobs[0], _chance(jobs[0]))
+        write_text(directory / "summary.json", to_json(summary))
+        write_report(directory, summary)
+        return summary
+
+
+def _probe(probe: ProbeSettings, job: Job, rows: dict[tuple, dict[str, Any]]) -> None:
+    """Add the rows of a network to those that there are, by network, depth, classifier, split."""
+    settings, file = job.settings, job.directory / "probe.csv"
+    network = settings.backbone, settings.weights
+    left = [
+        (split, depth, classifier)
+        for split in range(probe.splits)
+        for depth in depths_of(probe, job)
+        for classifier in probe.classifier_names
+        if (*network, depth, classifier, split) not in rows
+    ]
+    if not left:
+        return
+    trainer = Trainer(job)
+    images, current = split_images(trainer, 0), 0
+    codes = unit_codes(trainer, images, np.arange(len(images.keys)))
+    row_of = {key: row for row, key in enumerate(images.keys)}
+    bar = progress_bar(len(left), f"classifiers on {settings.backbone}")
+    written = time.monotonic()
+    for done, (split, depth, classifier) in enumerate(left, 1):
+        if split != current:
+            images, current = split_images(trainer, split), split
+        parts = {part: images.positions(part) for part in PARTS}
+        found = {
+            part: codes[depth - 1][[row_of[key] for key in images.keys[positions]]]
+            for part, positions in parts.items()
+        }
+        labels = {part: images.listing.labels[positions] for part, positions in parts.items()}
+        start = time.perf_counter()
+        accuracy = score_codes(classifier, found, labels, settings.seed + split)
+        values = (*network, depth, job.units[depth - 1].name, codes[depth - 1].shape[1])
+        values += (classifier, split, accuracy, time.perf_counter() - start)
+        rows[*network, depth, classifier, split] = dict(zip(COLUMNS, values, strict=True))
+        if done == len(left) or time.monotonic() - written > EACH:
+            _write_rows(file, rows)
+            written = time.monotonic()
+        bar(done)
+
+
+def split_images(trainer: Trainer, split: int) -> Images:
+    """The images of a split, by its number from 0."""
+    settings = trainer.job.settings
+    seed = settings.seed if settings.split_seed is None else settings.split_seed
+    return trainer.images(dataclasses.replace(settings, split_seed=seed + split))
+
+
+def _chance(job: Job) -> float | None:
+    """The score of naming the most frequent label; None where images have several."""
+    if job.task.multilabel:
+        return None
+    counts = np.bincount(job.listing.labels)
+    return float(counts.max() / counts.sum())
+
+
+def _read_rows(file: pathlib.Path) -> dict[tuple, dict[str, Any]]:
+    rows = {}
+    if file.is_file():
+        with file.open(newline="", encoding="utf-8") as lines:
+            for row in csv.DictReader(lines):
+                row |= {name: int(row[name]) for name in ("depth", "size", "split")}
+                row |= {name: float(row[name]) for name in ("accuracy", "seconds")}
+                key = ("backbone", "weights", "depth", "classifier", "split")
+                rows[tuple(row[name] for name in key)] = row
+    return rows
+
+
+def _write_rows(file: pathlib.Path, rows: dict[tuple, dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows.values())
+    write_text(file, text.getvalue())
+
+
+def _manifest(probe: ProbeSettings, jobs: list[Job]) -> dict[str, str]:
+    """All that determines the results of a probe; config.toml, which replays it."""
+    config = jobs[0].settings.to_config()
+    flags = {name: config.get(name) for name in names_of(*GROUPS)} | dataclasses.asdict(probe)
+    listing = jobs[0].listing
+    keys = hashlib.blake2b(b"".join(listing.contents.digests()))
+    keys.update(repr(listing.labels.tolist()).encode())
+    identity = {
+        **{name: value for name, value in flags.items() if name not in PLACES},
+        **{name: list(getattr(probe, name)) for name in ("backbone", "weights")},
+        "the images": f"{len(listing.paths)} with digest {keys.hexdigest()[:16]}",
+        "the networks": [model_digest(job.backbone)[:16] for job in jobs],
+    }
+    return {RECORD: to_json(identity), "config.toml": to_toml("tl-probe", flags)}

@@ -1,0 +1,191 @@
+"""Labels for new images, by the models that runs have saved: decoded ahead, in batches."""
+
+import csv
+import hashlib
+import itertools
+import json
+import os
+import pathlib
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from tl_strategies.data.augment import augment
+from tl_strategies.data.decode import Source, decode_images
+from tl_strategies.data.folder import SYSTEMS
+from tl_strategies.environment import plain_keras
+from tl_strategies.errors import UsageError
+from tl_strategies.files import read_text
+from tl_strategies.image_size import parse_size
+from tl_strategies.training.forward import BATCH, make_forward, one_ahead
+
+MODEL, LABELS, PLAN = "model.keras", "labels.txt", "plan.json"
+GLOB = set("*?[")
+
+
+class Predictor:
+    """The models of one or several runs, whose probabilities are averaged.
+
+    Args:
+        directories: of runs, of cross-validations, whose folds all count, or of searches, whose
+            best counts.
+
+    Attributes:
+        labels: their names, in the order of the probabilities.
+        multilabel: whether an image may have several.
+
+    Raises:
+        UsageError: a directory has no finished run, or runs have different labels.
+    """
+
+    def __init__(self, directories: Sequence[pathlib.Path]):
+        places = [place for directory in directories for place in model_places(directory)]
+        self.labels, self.multilabel = _labels_of(places[0])
+        self._forwards: dict[Any, list] = {}  # by the size of their images
+        for place in places:
+            if _labels_of(place) != (self.labels, self.multilabel):
+                raise UsageError(
+                    f"Runs whose predictions are averaged must have the same labels. Received: "
+                    f"{places[0]} and {place}."
+                )
+            model = _load(place, len(self.labels))
+            size = parse_size(tuple(model.inputs[0].shape[1:3]))
+            self._forwards.setdefault(size, []).append(make_forward(model))
+
+    def stream(self, sources: Iterable[Source], views: int = 1) -> Iterator[np.ndarray | str]:
+        """Probabilities of shape (labels,) of each image, or why it cannot be read.
+
+        Args:
+            sources: paths, bytes of files, or uint8 arrays of shape (height, width, 1 or 3).
+            views: how many are averaged: the image, and seeded crops and flips of it.
+        """
+        copies = itertools.tee(sources, len(self._forwards))
+        decoded = zip(
+            *(decode_images(s, size) for s, size in zip(copies, self._forwards, strict=True)),
+            strict=True,
+        )
+        batches = iter(lambda: [*itertools.islice(decoded, BATCH)], [])
+        for number, batch in enumerate(one_ahead(batches)):
+            good = [images for images in batch if not isinstance(images[0], str)]
+            values = iter(self._batch(good, number, views) if good else ())
+            for images in batch:
+                yield images[0] if isinstance(images[0], str) else next(values)
+
+    def _batch(self, images: list[tuple], number: int, views: int) -> np.ndarray:
+        """Mean probabilities of a batch, one array an image for each size."""
+        found, columns = [], zip(*images, strict=True)
+        for column, forwards in zip(columns, self._forwards.values(), strict=True):
+            padded = np.stack(column)[np.resize(np.arange(len(images)), BATCH)]
+            for view in range(views):
+                shown = padded
+                if view:
+                    keys = [_key(number * BATCH + i, view) for i in range(BATCH)]
+                    shown = augment("standard", padded, np.array(keys, "S32"))
+                found += [forward(shown)[: len(images)] for forward in forwards]
+        return found[0] if len(found) == 1 else np.mean(found, axis=0)
+
+
+def model_places(directory: pathlib.Path) -> list[pathlib.Path]:
+    """The directories of a run's models: itself, its folds, or the best of a search.
+
+    Raises:
+        UsageError: there is none.
+    """
+    for places in (
+        [directory],
+        [directory / "best"],
+        sorted(directory.glob("fold*"), key=lambda fold: (len(fold.name), fold.name)),
+    ):
+        if places and all((place / MODEL).is_file() for place in places):
+            return places
+    raise UsageError(
+        f"RUN must be the directory of a finished run, with its {MODEL}. Received: {directory}"
+        f"{'' if directory.is_dir() else ', which is no directory'}."
+    )
+
+
+def _labels_of(place: pathlib.Path) -> tuple[tuple[str, ...], bool]:
+    try:
+        names = tuple(read_text(place / LABELS).splitlines())
+        return names, json.loads(read_text(place / PLAN))["head"]["multilabel"]
+    except (OSError, ValueError, KeyError) as error:
+        raise UsageError(
+            f"A run must have its {LABELS} and {PLAN}, beside its {MODEL}. Received: {place}: "
+            f"{error}."
+        ) from error
+
+
+@plain_keras()
+def _load(place: pathlib.Path, count: int) -> keras.Model:
+    try:
+        model = keras.models.load_model(place / MODEL, compile=False)
+    except Exception as error:  # Keras raises many kinds for a file that is not whole
+        raise UsageError(
+            f"{place / MODEL} must be a model that Keras loads. Received: "
+            f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+        ) from error
+    shape = tuple(model.output_shape)
+    if shape != (None, count):
+        raise UsageError(
+            f"{place / MODEL} must give {count} probabilities, one a line of {LABELS}. Received: "
+            f"outputs of shape {shape}."
+        )
+    return model
+
+
+def _key(number: int, view: int) -> str:
+    return hashlib.blake2b(f"{number} {view}".encode(), digest_size=16).hexdigest()
+
+
+def image_paths(names: Sequence[str], lines: Iterable[str] = ()) -> list[str]:
+    """Paths of images: files, all files in folders, globs, a csv's column, lines for "-".
+
+    Raises:
+        UsageError: there are none, or a csv has no column `path`.
+    """
+    paths: list[str] = []
+    for name in names:
+        path = pathlib.Path(name).expanduser()
+        if name == "-":
+            paths += [line.rstrip("\n") for line in lines if line.strip()]
+        elif path.is_dir():
+            paths += _files_below(path)
+        elif path.suffix.lower() == ".csv" and path.is_file():
+            paths += _column(path)
+        elif GLOB & set(name) and not path.exists():
+            found = pathlib.Path(path.anchor).glob(str(path.relative_to(path.anchor)))
+            paths += sorted(str(file) for file in found if file.is_file())
+        else:
+            paths.append(str(path))
+    if not paths:
+        raise UsageError(
+            "Images must be files, folders with files, globs, a csv with a column path, or - for "
+            f"paths from standard input. Received: {', '.join(names) or 'none'}: no image."
+        )
+    return paths
+
+
+def _files_below(folder: pathlib.Path) -> list[str]:
+    def is_own(name: str) -> bool:
+        return not name.startswith(".") and name.lower() not in SYSTEMS
+
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(filter(is_own, folders))
+        found += [str(pathlib.Path(place, name)) for name in sorted(filter(is_own, files))]
+    return found
+
+
+def _column(file: pathlib.Path) -> list[str]:
+    try:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{file} must be a csv that can be read. Received: {error}.") from error
+    if rows and "path" not in rows[0]:
+        raise UsageError(
+            f"{file} must have a column path. Received: {', '.join(map(str, rows[0]))}."
+        )
+    return [str(file.parent / row["path"]) for row in rows if row["path"]]

@@ -1,0 +1,188 @@
+"""Finished runs side by side: ranked by validation score, and which differences are real.
+
+Runs that differ in their seeds only are one row, as are the folds of a run and the trials of a
+search. Nothing here needs Keras.
+"""
+
+import csv
+import dataclasses
+import math
+import pathlib
+import statistics
+import tomllib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from tl_strategies.errors import UsageError
+from tl_strategies.files import read_json, read_text
+from tl_strategies.runs.manifest import RECORD
+from tl_strategies.settings.run import PLACES
+
+SEARCH, STUDY, PROBE = "search.json", "study.json", "probe.json"
+SEEDS = ("seed", "split_seed")
+SHOWN = ("strategy", "n", "backbone", "dataset")  # columns of their own
+NORMAL = 1.96  # deviations on both sides that hold 95 %
+
+
+@dataclasses.dataclass
+class Row:
+    """Runs that differ in their seeds only."""
+
+    directories: list[pathlib.Path]
+    settings: dict[str, Any]  # that they share
+    metrics: list[dict[str, Any]]
+    metric: str
+    note: str  # what was folded into it
+    difference: tuple[float, float, float] | None = None  # to the first row, and its interval
+
+    def score(self, part: str) -> tuple[float, float | None]:
+        """Mean and deviation of the metric on a part, NaN where it has none."""
+        values = [metrics[part].get(self.metric, math.nan) for metrics in self.metrics]
+        spread = self.metrics[0].get("spread", {}).get(part, {}).get(self.metric)
+        if len(values) > 1:
+            spread = statistics.stdev(values)
+        return statistics.fmean(values), spread
+
+    @property
+    def name(self) -> str:
+        """The directory of the first run, and what else is in the row."""
+        count = len(self.directories)
+        notes = [self.note] * bool(self.note) + [f"{count} runs"] * (count > 1)
+        return str(self.directories[0]) + (f" ({', '.join(notes)})" if notes else "")
+
+    def record(self, names: Sequence[str]) -> dict[str, Any]:
+        """The row of a table: with some settings, scores, what was trained, seconds, difference."""
+        cells: dict[str, Any] = {"run": self.name}
+        cells |= {name: self.settings.get(name, "") for name in (*SHOWN, *names)}
+        for part in ("validation", "test"):
+            cells[part], cells[f"{part}_deviation"] = self.score(part)
+        cells["trained_parameters"] = self.metrics[0]["trainable_parameters"]
+        cells["seconds"] = sum(each["seconds"]["total"] for each in self.metrics)
+        ends = ("difference", "lower", "upper")
+        return cells | dict(zip(ends, self.difference or (None,) * 3, strict=True))
+
+    @property
+    def told_apart(self) -> bool | None:
+        """Whether the first row is better, or worse, by more than chance; None: nobody knows."""
+        if self.difference is None:
+            return None
+        return not self.difference[1] <= 0 <= self.difference[2]
+
+
+def compare(directories: Sequence[Any]) -> list[Row]:
+    """The finished runs below some directories, the best on validation images first.
+
+    Raises:
+        UsageError: a directory has none.
+    """
+    found: dict[str, Row] = {}
+    for directory in directories:
+        root = pathlib.Path(directory).expanduser()
+        runs = list(find_runs(root))
+        if not runs:
+            absent = "" if root.is_dir() else ": it is no directory"
+            raise UsageError(
+                "Directories to compare must have finished runs, those with a metrics.json. "
+                f"Received: {root}, which has none{absent}."
+            )
+        for path, note in runs:
+            row = _read(path, note)
+            key = repr((sorted(row.settings.items()), note))
+            same = found.setdefault(key, row)
+            if same is not row and path not in same.directories:
+                same.directories.append(path)
+                same.metrics += row.metrics
+    rows = sorted(found.values(), key=_rank)
+    first = _right(rows[0])
+    for row in rows[1:]:
+        row.difference = paired_difference(_right(row), first)
+    return rows
+
+
+def find_runs(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
+    """Directories of finished runs below one, each with what was folded into it."""
+    if not root.is_dir() or (root / STUDY).is_file() or (root / PROBE).is_file():
+        return
+    if (root / SEARCH).is_file():
+        if (root / "best" / "metrics.json").is_file():
+            trials = sum(1 for _ in (root / "trials").glob("*/point.json"))
+            yield root / "best", f"best of {trials} trials"
+    elif (root / "metrics.json").is_file():
+        folds = len(list(root.glob("fold*/metrics.json")))
+        yield root, f"{folds} folds" if folds else ""
+    elif not (root / RECORD).is_file():  # a run that was stopped
+        for path in sorted(root.iterdir()):
+            yield from find_runs(path)
+
+
+def _read(directory: pathlib.Path, note: str) -> Row:
+    metrics = read_json(directory / "metrics.json") or {}
+    files = [path / "config.toml" for path in (directory, directory / "fold1")]
+    try:
+        config = tomllib.loads(read_text(next(file for file in files if file.is_file())))
+        metric = next(iter(metrics["test"]))
+        settings = {name: metrics[name] for name in SHOWN}
+    except (StopIteration, KeyError, ValueError) as error:
+        raise UsageError(
+            f"A run must have its config.toml and metrics.json whole. Received: {directory}, where "
+            f"{error} is missing or wrong. Move it away, or run it again."
+        ) from error
+    passed = (*SHOWN, *SEEDS, *PLACES, "fold", "resume", "deterministic")
+    settings |= {name: value for name, value in config.items() if name not in passed}
+    return Row([directory], settings, [metrics], metric, note)
+
+
+def _rank(row: Row) -> tuple[bool, float, str]:
+    score, _ = row.score("validation" if row.metrics[0]["validation"] else "test")
+    return math.isnan(score), -score, str(row.directories[0])
+
+
+def differing(rows: Sequence[Row]) -> list[str]:
+    """Names of the settings, besides those shown, in which rows differ."""
+    names = dict.fromkeys(name for row in rows for name in row.settings if name not in SHOWN)
+    return [name for name in names if len({repr(row.settings.get(name)) for row in rows}) > 1]
+
+
+def _right(row: Row) -> dict[str, float]:
+    """By test image, the share of its labels that a row's runs got right."""
+    found: dict[str, list[float]] = {}
+    for directory in row.directories:
+        folded = sorted(directory.glob("fold*/predictions.csv"))
+        for file in folded or [directory / "predictions.csv"]:
+            for path, right in _predictions(file):
+                found.setdefault(path, []).append(right)
+    return {path: statistics.fmean(rights) for path, rights in found.items()}
+
+
+def _predictions(file: pathlib.Path) -> Iterator[tuple[str, float]]:
+    """Each test image of predictions.csv, and the share of its labels that are right."""
+    if not file.is_file():
+        return
+    with file.open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
+        reader = csv.reader(lines)
+        names = set(next(reader, [])[4:])
+        for path, label, predicted, part, *_ in reader:
+            if part == "test":
+                wrong = 0.0 if label == predicted else 1.0
+                if wrong and not {label, predicted} <= names:  # several labels
+                    wrong = len(set(label.split(";")) ^ set(predicted.split(";"))) / len(names)
+                yield path, 1 - wrong
+
+
+def paired_difference(
+    scores: dict[str, float], others: dict[str, float]
+) -> tuple[float, float, float] | None:
+    """Mean difference over the images that both have, and its 95 % interval.
+
+    Two made-up images, half of one better, half of one worse, keep the interval honest where few
+    images differ (Agresti and Min 2005). None where there are no common images.
+    """
+    common = scores.keys() & others.keys()
+    if not common:
+        return None
+    differences = [scores[path] - others[path] for path in common]
+    count, total = len(differences) + 2, sum(differences)
+    squares = sum(difference**2 for difference in differences) + 1
+    middle = total / count
+    half = NORMAL * math.sqrt((squares - total**2 / count) / count / count)
+    return total / len(differences), max(middle - half, -1.0), min(middle + half, 1.0)
