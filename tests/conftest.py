@@ -1,5 +1,6 @@
 """Fixtures: tiny photos in folders, a tiny backbone, a cache of the test's own."""
 
+import gc
 import os
 import signal
 
@@ -24,6 +25,12 @@ def pytest_configure():
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
+
+
+def pytest_collection_finish():
+    """What has been imported stays; the collector need not look at it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -81,15 +88,18 @@ def backbone(tmp_path_factory):
     return str(path)
 
 
-@pytest.fixture
-def photos(tmp_path):
+def draw_classes(root):
     """A folder with three classes of 14 pictures each."""
-    root = tmp_path / "photos"
     for colour, name in enumerate(("red", "green", "blue")):
         (root / name).mkdir(parents=True)
         for i in range(14):
             draw(100 * colour + i, colour).save(root / name / f"{i:02}.png")
     return root
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return draw_classes(tmp_path / "photos")
 
 
 @pytest.fixture(scope="session")

@@ -147,7 +147,11 @@ def test_searching_in_data_from_memory(settings, tmp_path):
     data = (draw.integers(0, 255, (60, 16, 16, 3)).astype("uint8"), np.arange(60) % 3)
     found = tl.search_depth("partial", data=data, depths=[2, 4], **given)
     assert found.metrics["n"] in (2, 4)
-    run = tl.fit("partial", n="auto", data=data, **given | {"run_dir": tmp_path / "auto"})
+    image = keras.Input((16, 16, 3))
+    features = layers.Conv2D(4, 3, 2)(layers.Conv2D(4, 3, 2)(image))
+    keras.Model(image, features).save(tmp_path / "two.keras")
+    given |= {"run_dir": tmp_path / "auto", "backbone": tmp_path / "two.keras"}
+    run = tl.fit("partial", n="auto", data=data, **given)
     curve = json.loads((tmp_path / "auto" / "search" / "summary.json").read_text())
     assert run.metrics["n"] == curve["chosen"]["n"]
 
