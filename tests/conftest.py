@@ -17,14 +17,16 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure():
-    """Test processes side by side would only wait for each other's; commands have all threads.
+    """Threads of test processes side by side would only wait for each other's.
 
+    Graphs that run a few times are not worth optimizing. Commands have all threads, and optimize.
     It comes before test files are read, some of which make tensors.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 def pytest_collection_finish():
@@ -50,6 +52,19 @@ def _own_strategies(monkeypatch):
     from tl_strategies.strategies import registry
 
     monkeypatch.setattr(registry, "_strategies", dict(registry.strategies()))
+
+
+@pytest.fixture
+def _optimized():
+    """Graphs as commands have them, for what holds to the bit."""
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": before.get("disable_meta_optimizer", False)}
+    )
 
 
 @pytest.fixture

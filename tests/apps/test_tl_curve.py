@@ -54,7 +54,7 @@ def test_a_study_with_workers_and_again_without(arguments, fork, tmp_path):
 
 def test_ctrl_c_says_how_to_go_on(arguments, fork, tmp_path):
     run = tmp_path / "my study"
-    flags = ["--epochs", "2000", "--n", "7", "--workers", "2", "--run_dir", run]
+    flags = ["--epochs", "2000", "--n", "7", "--run_dir", run]
     study = fork("tl_curve", [*arguments, *flags])
     while not list(run.glob("cells/*/checkpoints/last.npz")):
         assert study.alive

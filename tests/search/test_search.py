@@ -148,10 +148,10 @@ def test_a_space_with_settings_and_options(find, directory, tmp_path):
 
 @pytest.mark.parametrize("tuner", ["random", "bayesian"])
 def test_tuners_of_kerastuner(find, directory, tuner):
-    find(tuner=tuner, space="standard", trials=3)
+    find(tuner=tuner, space="standard", trials=2)
     rows = rows_of(directory)
-    assert len(rows) == 3
-    assert len({row["learning_rate"] for row in rows}) == 3
+    assert len(rows) == 2
+    assert len({row["learning_rate"] for row in rows}) == 2
 
 
 def test_hyperband_goes_on_where_a_trial_ended(find, directory):
