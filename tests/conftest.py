@@ -1,5 +1,6 @@
 """Fixtures: tiny photos in folders, a tiny backbone, a cache of the test's own."""
 
+import gc
 import os
 import signal
 
@@ -16,14 +17,22 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_configure():
-    """Test processes side by side would only wait for each other's; commands have all threads.
+    """Threads of test processes side by side would only wait for each other's.
 
+    Graphs that run a few times are not worth optimizing. Commands have all threads, and optimize.
     It comes before test files are read, some of which make tensors.
     """
     if "PYTEST_XDIST_WORKER" in os.environ:
         import tensorflow as tf
 
         tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
+def pytest_collection_finish():
+    """What has been imported stays; the collector need not look at it each time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +52,19 @@ def _own_strategies(monkeypatch):
     from tl_strategies.strategies import registry
 
     monkeypatch.setattr(registry, "_strategies", dict(registry.strategies()))
+
+
+@pytest.fixture
+def _optimized():
+    """Graphs as commands have them, for what holds to the bit."""
+    import tensorflow as tf
+
+    before = tf.config.optimizer.get_experimental_options()
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    yield
+    tf.config.optimizer.set_experimental_options(
+        {"disable_meta_optimizer": before.get("disable_meta_optimizer", False)}
+    )
 
 
 @pytest.fixture
@@ -81,15 +103,18 @@ def backbone(tmp_path_factory):
     return str(path)
 
 
-@pytest.fixture
-def photos(tmp_path):
+def draw_classes(root):
     """A folder with three classes of 14 pictures each."""
-    root = tmp_path / "photos"
     for colour, name in enumerate(("red", "green", "blue")):
         (root / name).mkdir(parents=True)
         for i in range(14):
             draw(100 * colour + i, colour).save(root / name / f"{i:02}.png")
     return root
+
+
+@pytest.fixture
+def photos(tmp_path):
+    return draw_classes(tmp_path / "photos")
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import os
 import pathlib
 import resource
 import signal
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 NEEDED = ("runs.run", "search.search", "analysis.study.curve", "testing")
 _context = multiprocessing.get_context("forkserver")
@@ -71,12 +71,29 @@ class Command:
         return text
 
 
-def _run(name, arguments, log, file_limit, variables):
-    os.environ.update(variables)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+def call(function: Callable, *arguments: object, log: pathlib.Path) -> None:
+    """Call a function of a module in a process of its own; it must raise nothing."""
+    process = _context.Process(target=_call, args=(function, arguments, log))
+    process.start()
+    process.join()
+    assert process.exitcode == 0, log.read_text()
+
+
+def _call(function, arguments, log):
+    _print_into(log)
+    function(*arguments)
+
+
+def _print_into(log):
     file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     for stream in (1, 2):
         os.dup2(file, stream)
+
+
+def _run(name, arguments, log, file_limit, variables):
+    os.environ.update(variables)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    _print_into(log)
     if file_limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (file_limit, file_limit))
     raise SystemExit(importlib.import_module(f"tl_apps.{name}").main(arguments))

@@ -9,6 +9,7 @@ import pytest
 from keras import layers
 
 import tl_strategies as tl
+from tests.forked import call, prepare
 from tl_apps import tl_curve, tl_search
 from tl_strategies.plans.optimizers import last_rate
 
@@ -104,14 +105,19 @@ def test_a_model_an_optimizer_a_loss_metrics_and_weights(settings, backbone):
         np.testing.assert_array_equal(old, now)
 
 
-def test_folds_in_workers_are_those_of_one_process(settings, tmp_path):
+def train_folds(settings, directory):
     found = []
     for workers in (1, 2):
-        place = tmp_path / f"workers{workers}"
+        place = directory / f"workers{workers}"
         flags = settings | {"run_dir": place, "epochs": 1, "deterministic": True}
         found.append(tl.fit("head", folds=3, workers=workers, **flags).metrics)
     assert found[0]["test"] == found[1]["test"]
     assert found[0]["spread"] == found[1]["spread"]
+
+
+def test_folds_in_workers_are_those_of_one_process(settings, tmp_path):
+    prepare()
+    call(train_folds, settings, tmp_path, log=tmp_path / "log")
 
 
 def test_an_optimizer_gives_what_its_name_gives(settings, tmp_path):
@@ -147,7 +153,11 @@ def test_searching_in_data_from_memory(settings, tmp_path):
     data = (draw.integers(0, 255, (60, 16, 16, 3)).astype("uint8"), np.arange(60) % 3)
     found = tl.search_depth("partial", data=data, depths=[2, 4], **given)
     assert found.metrics["n"] in (2, 4)
-    run = tl.fit("partial", n="auto", data=data, **given | {"run_dir": tmp_path / "auto"})
+    image = keras.Input((16, 16, 3))
+    features = layers.Conv2D(4, 3, 2)(layers.Conv2D(4, 3, 2)(image))
+    keras.Model(image, features).save(tmp_path / "two.keras")
+    given |= {"run_dir": tmp_path / "auto", "backbone": tmp_path / "two.keras"}
+    run = tl.fit("partial", n="auto", data=data, **given)
     curve = json.loads((tmp_path / "auto" / "search" / "summary.json").read_text())
     assert run.metrics["n"] == curve["chosen"]["n"]
 

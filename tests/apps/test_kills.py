@@ -1,5 +1,6 @@
-"""A run that is killed many times at random moments ends as one that was left alone."""
+"""A run that is killed many times, wherever it is, ends as one that was left alone."""
 
+import contextlib
 import json
 import signal
 import time
@@ -13,7 +14,8 @@ from tests.conftest import draw
 from tl_strategies.directories import MARK
 from tl_strategies.testing import tiny_backbone
 
-KILLS = {1: 20, 2: 10}  # by the number of runs side by side
+# The file whose writing is awaited, of the store, of the training or of its end.
+MOMENTS = ("rows.bin", "last.npz", "random", "model.keras", "random", "random")
 EPOCHS = 16
 PARTS = ("validation", "test")
 
@@ -45,29 +47,41 @@ def start(fork):
     return start
 
 
-@pytest.mark.parametrize("count", [1, 2])
-def test_kills(arguments, start, tmp_path, count):
-    """One run, and two that share a store."""
+def wait_for(pattern, root, process):
+    """Wait until a file of such a name is written, from now on."""
+    now = time.time()
+    while process.alive:
+        with contextlib.suppress(FileNotFoundError):  # what was only written aside
+            if any(path.stat().st_mtime > now for path in root.rglob(pattern)):
+                return
+        time.sleep(0.01)
+    raise AssertionError(process.ends())
+
+
+def test_kills(arguments, start, tmp_path):
+    """A run alone, then two that share its store."""
     whole = tmp_path / "whole"
     began = time.monotonic()
     start(arguments, whole, tmp_path / "other_cache").ends()
     length = time.monotonic() - began
 
-    runs = [tmp_path / f"killed{i}" for i in range(count)]
+    runs = [tmp_path / f"killed{i}" for i in range(2)]
     finished = []
     cache = tmp_path / "cache"
-    rng = np.random.default_rng(count)
-    kills = 0
-    while kills < KILLS[count]:
-        processes = [start(arguments, run, cache, resume=True) for run in runs]
-        processes[0].process.join(rng.uniform(0.1, 0.45) * length)
+    rng = np.random.default_rng(1)
+    for moment in MOMENTS:
+        side_by_side = runs if moment == "random" else runs[:1]
+        processes = [start(arguments, run, cache, resume=True) for run in side_by_side]
+        if moment == "random":
+            processes[0].process.join(rng.uniform(0.1, 0.45) * length)
+        else:
+            wait_for(moment, tmp_path, processes[0])
         for i, process in enumerate(processes):
-            kills += process.alive
             process.kill()
             assert process.process.exitcode in (0, -signal.SIGKILL)
             if (runs[i] / "metrics.json").is_file():  # done in spite of it all: kill another one
                 finished.append(runs[i])
-                runs[i] = tmp_path / f"killed{count + len(finished)}"
+                runs[i] = tmp_path / f"killed{2 + len(finished)}"
     for process in [start(arguments, run, cache, resume=True) for run in runs]:
         process.ends()
 

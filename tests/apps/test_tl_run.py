@@ -151,6 +151,7 @@ def test_the_bundled_data_and_backbone(tmp_path, fork):
     result = command(
         "tl-run",
         *("--strategy", "partial", "--n", "-2", "--limit", 200, "--epochs", 2),
+        *("--image_size", 128),
         cwd=tmp_path,
     )
     assert result.returncode == 0, result.stderr

@@ -12,12 +12,12 @@ keras_hub = pytest.importorskip("keras_hub")
 
 @pytest.fixture(scope="module")
 def preset(tmp_path_factory):
-    """A vision transformer of four blocks, and what it gives for images in [-1, 1]."""
+    """A vision transformer of three blocks, and what it gives for images in [-1, 1]."""
     directory = str(tmp_path_factory.mktemp("preset") / "vit")
     vit = keras_hub.models.ViTBackbone(
         image_shape=(32, 32, 3),
         patch_size=8,
-        num_layers=4,
+        num_layers=3,
         num_heads=2,
         hidden_dim=16,
         mlp_dim=32,
@@ -34,7 +34,7 @@ def test_a_unit_is_a_transformer_block(preset):
     directory, vit = preset
     model = load_backbone(f"hub:{directory}")
     names = [unit.name for unit in tl.find_units(model)]
-    assert names[1:] == [f"transformer_block_{i}" for i in range(1, 5)]
+    assert names[1:] == [f"transformer_block_{i}" for i in range(1, 4)]
     images = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 3)).astype("float32")
     np.testing.assert_allclose(model(images), vit(images / 127.5 - 1), atol=1e-4)
 

@@ -174,7 +174,7 @@ class Stubborn(layers.Layer):
 def mixture():
     image = keras.Input((16, 16, 3))
     x = layers.Rescaling(1 / 255)(image)
-    x = layers.Conv2D(4, 3, activation="relu", name="one")(x)
+    x = layers.Conv2D(4, 3, 4, activation="relu", name="one")(x)
     x = layers.BatchNormalization()(x)
     x = layers.Activation("relu", dtype="float16")(ops.cast(x, "float16"))
     x = Stubborn()(layers.Reshape((-1, 4))(x))

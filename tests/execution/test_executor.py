@@ -34,10 +34,11 @@ def ended(directory, workers, *arguments, opening="open_squares"):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_engine_does_all_tasks(tmp_path, engine):
-    plain = [("is fine", n) for n in range(5)]
-    wrong = [("is wrong", 5), ("fails", 6)]
-    found = ended(tmp_path, ENGINES[engine], *plain, *wrong)
+def test_every_engine_does_all_tasks_and_replaces_workers_that_die(tmp_path, engine):
+    arguments = [*(("is fine", n) for n in range(5)), ("is wrong", 5), ("fails", 6)]
+    if engine != "here":
+        arguments += [("dies once", 7), ("dies", 8), ("is fine", 9), ("gets further", 10)]
+    found = ended(tmp_path, ENGINES[engine], *arguments)
     assert [found[n].unwrap()[0] for n in range(5)] == [0, 1, 4, 9, 16]
     assert (engine == "here") == (found[0].result[1] == os.getpid())
     with pytest.raises(UsageError, match="--n must be another one"):
@@ -45,17 +46,12 @@ def test_every_engine_does_all_tasks(tmp_path, engine):
     assert "Unpicklable" in (
         str(found[6].error) if engine != "here" else type(found[6].error).__name__
     )
-
-
-@pytest.mark.parametrize("engine", ["local", "ray"])
-def test_a_worker_that_dies_is_replaced(tmp_path, engine):
-    arguments = [("dies once", 1), ("dies", 2), ("is fine", 3), ("gets further", 4)]
-    found = ended(tmp_path, ENGINES[engine], *arguments)
-    assert [found[n].unwrap()[0] for n in (1, 3, 4)] == [1, 9, 16]
-    assert isinstance(found[2].error, TaskError)
-    assert "it killed its process 2 times" in str(found[2].error)
-    assert "last words of 2" in str(found[2].error)
-    assert (tmp_path / "dies2" / "tries").read_text() == "xx"
+    if engine != "here":
+        assert [found[n].unwrap()[0] for n in (7, 9, 10)] == [49, 81, 100]
+        assert isinstance(found[8].error, TaskError)
+        assert "it killed its process 2 times" in str(found[8].error)
+        assert "last words of 8" in str(found[8].error)
+        assert (tmp_path / "dies8" / "tries").read_text() == "xx"
 
 
 def test_a_worker_that_grows_is_replaced(tmp_path):

@@ -3,8 +3,11 @@
 import csv
 import dataclasses
 
+import keras
+import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
 from tl_strategies.errors import UsageError
@@ -66,14 +69,32 @@ def test_the_split_has_a_seed_of_its_own(settings):
     assert runs[0].metrics["test"]["loss"] != runs[1].metrics["test"]["loss"]
 
 
+class Biases(keras.callbacks.Callback):
+    """Notes the bias of the head after each epoch."""
+
+    def on_train_begin(self, logs=None):
+        self.seen = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen.append(self.model.layers[-1].bias.numpy())
+
+
 @pytest.mark.parametrize("keep", ["best", "last"])
 def test_the_epoch_that_is_kept_is_seen(keep, settings):
     """With `last` no validation image is looked at before the end."""
-    run = tl.fit("scratch", **{**settings, "epochs": 6, "learning_rate": 0.5, "keep": keep})
+    biases = Biases()
+    spoilt = keras.optimizers.schedules.PiecewiseConstantDecay([8], [0.02, 5.0])  # in epoch 3
+    settings |= {"epochs": 4, "learning_rate": spoilt, "keep": keep, "callbacks": [biases]}
+    run = tl.fit("scratch", **settings)
     events = EventAccumulator(str(run.directory / "validation")).Reload()
     assert ("epoch/accuracy" in events.Tags()["tensors"]) == (keep == "best")
-    assert best_epoch(run) == 6 or keep == "best"
-    assert 0 <= run.metrics["validation"]["accuracy"] <= 1
+    assert (best_epoch(run) == 4) == (keep == "last")
+    same = [np.array_equal(bias, run.model.layers[-1].bias) for bias in biases.seen]
+    assert same == [epoch == best_epoch(run) for epoch in range(1, 5)]
+    if keep == "best":
+        scores = [float(make_ndarray(e.tensor_proto)) for e in events.Tensors("epoch/accuracy")]
+        assert scores[best_epoch(run) - 1] == max(scores)
+        assert run.metrics["validation"]["accuracy"] == pytest.approx(max(scores), abs=1e-6)
 
 
 def test_keeping_the_last_epoch_needs_no_patience(settings):

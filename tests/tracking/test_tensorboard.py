@@ -8,7 +8,7 @@ from tensorboard.backend.event_processing.plugin_event_accumulator import EventA
 import tl_strategies as tl
 
 
-@pytest.mark.parametrize("ahead", [0, 3600, 10**9])
+@pytest.mark.parametrize("ahead", [0, 10**9])
 def test_events_of_a_clock_that_is_ahead(settings, ahead, monkeypatch):
     """Nobody waits for it, and TensorBoard reads what came last at the end."""
     monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("waits for a clock"))

@@ -1,9 +1,6 @@
 """The engine's promises: cached equals uncached, nothing twice; and what each setting does."""
 
 import functools
-import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -11,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 import tl_strategies as tl
+from tests.forked import call, prepare
 from tl_strategies.evaluation import evaluate
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.task import Task
@@ -18,19 +16,17 @@ from tl_strategies.training import features
 from tl_strategies.training.checkpoint import Progress
 from tl_strategies.training.class_weight import class_weights
 
-CACHED_OR_NOT = """
-import json, sys
-import numpy as np, tl_strategies as tl
-settings = json.loads(sys.argv[1])
-for strategy, n in json.loads(sys.argv[2]):
-    weights = []
-    for cache in ("auto", "off"):
-        directory = f"{settings['run_dir']}-{strategy}-{n}-{cache}"
-        run = tl.fit(strategy, n=n, **{**settings, "run_dir": directory, "cache": cache})
-        assert (run.metrics["features"]["status"] == "off") == (cache == "off")
-        weights.append(run.model.get_weights())
-    assert all(np.array_equal(*pair) for pair in zip(*weights, strict=True)), (strategy, n)
-"""
+
+def train_cached_and_not(settings, strategies):
+    """Train each strategy at its n with and without a store: the weights must be the same."""
+    for strategy, n in strategies:
+        weights = []
+        for cache in ("auto", "off"):
+            directory = f"{settings['run_dir']}-{strategy}-{n}-{cache}"
+            run = tl.fit(strategy, n=n, **{**settings, "run_dir": directory, "cache": cache})
+            assert (run.metrics["features"]["status"] == "off") == (cache == "off")
+            weights.append(run.model.get_weights())
+        assert all(np.array_equal(*pair) for pair in zip(*weights, strict=True)), (strategy, n)
 
 
 def scalars(directory, tag):
@@ -40,47 +36,49 @@ def scalars(directory, tag):
 
 
 @pytest.mark.parametrize(
-    ("runs", "other"),
+    ("strategies", "other"),
     [
         ([("head", None), ("partial", 1), ("lp_ft", None)], {}),
         ([("add_fc", None), ("partial", 4), ("fixed", 3)], {}),
-        ([("partial", 3)], {"augment": "strong", "views": 3, "precision": "mixed_bfloat16"}),
+        (
+            [("partial", 3)],
+            {"epochs": 4, "augment": "strong", "views": 3, "precision": "mixed_bfloat16"},
+        ),
     ],
 )
-def test_cached_and_uncached_runs_are_bit_identical(settings, runs, other):
-    config = json.dumps({**settings, **other, "epochs": 4, "deterministic": True})
-    result = subprocess.run(
-        [sys.executable, "-c", CACHED_OR_NOT, config, json.dumps(runs)],
-        capture_output=True,
-        text=True,
-    )
-    assert result.returncode == 0, result.stderr
+def test_cached_and_uncached_runs_are_bit_identical(settings, tmp_path, strategies, other):
+    """With all threads of the machine."""
+    prepare()
+    config = {**settings, **other, "deterministic": True}
+    call(train_cached_and_not, config, strategies, log=tmp_path / "log")
 
 
 def test_a_warm_store_decodes_nothing(settings, tmp_path, monkeypatch):
     """Whether a strategy needs codes, images, or features at several depths."""
     tl.fit("head", **settings)
     monkeypatch.setattr("tl_strategies.data.decode.read_image", None)
-    for name in ("fixed", "full", "gradual"):
-        tl.fit(name, **{**settings, "run_dir": str(tmp_path / name)})
+    statuses = {"fixed": "hit", "full": "off", "gradual": "hit"}
+    for name, status in statuses.items():
+        run = tl.fit(name, **{**settings, "run_dir": str(tmp_path / name)})
+        assert run.metrics["features"]["status"] == status
 
 
-@pytest.mark.parametrize("limit", [1e-6, 20.0])
-def test_results_do_not_depend_on_the_store(settings, tmp_path, capsys, limit):
+def test_results_do_not_depend_on_the_store(settings, tmp_path, capsys):
     """Too little room, and a directory that cannot be made."""
     with_store = tl.fit("partial", n=2, **settings)
-    settings["run_dir"] = str(tmp_path / "without")
-    settings["cache_dir"] = "/proc/none" if limit == 20 else str(tmp_path / "other")
-    settings["cache_limit"] = limit
-    without = tl.fit("partial", n=2, **settings)
-    assert "going on without the store" in capsys.readouterr().out
-    assert without.metrics["features"] == {"status": "off", "bytes": 0}
-    assert without.metrics["test"]["loss"] == pytest.approx(
-        with_store.metrics["test"]["loss"], abs=1e-5
-    )
-    settings["run_dir"] = str(tmp_path / "required")
-    with pytest.raises(tl.UsageError, match="--cache require must have a store"):
-        tl.fit("partial", n=2, **settings, cache="require")
+    for number, place in enumerate(
+        ({"cache_dir": str(tmp_path / "other"), "cache_limit": 1e-6}, {"cache_dir": "/proc/none"})
+    ):
+        settings |= {"cache_limit": 20.0, "run_dir": str(tmp_path / f"without{number}")} | place
+        without = tl.fit("partial", n=2, **settings)
+        assert "going on without the store" in capsys.readouterr().out
+        assert without.metrics["features"] == {"status": "off", "bytes": 0}
+        assert without.metrics["test"]["loss"] == pytest.approx(
+            with_store.metrics["test"]["loss"], abs=1e-5
+        )
+        settings["run_dir"] = str(tmp_path / "required")
+        with pytest.raises(tl.UsageError, match="--cache require must have a store"):
+            tl.fit("partial", n=2, **settings, cache="require")
 
 
 def test_steps_that_are_taken_at_once_change_nothing(settings, tmp_path, monkeypatch):
@@ -215,14 +213,16 @@ def test_adapted_statistics_are_those_of_the_images(settings, photos):
     np.testing.assert_allclose(bn.moving_variance, out.var(axis=(0, 1, 2)), rtol=0.1)
 
 
-@pytest.mark.parametrize("precision", ["mixed_bfloat16", "mixed_float16"])
-def test_precision(settings, tmp_path, precision):
-    run = tl.fit("partial", n=2, **{**settings, "epochs": 3}, precision=precision)
-    assert {layer.dtype_policy.name for layer in run.model.layers} == {"float32"}
-    assert np.isfinite(run.metrics["test"]["loss"])
-    plain = tl.fit("partial", n=2, **{**settings, "epochs": 3, "run_dir": str(tmp_path / "plain")})
-    assert plain.metrics["features"]["status"] == "miss"  # not those of half precision
-    assert run.metrics["test"]["loss"] == pytest.approx(plain.metrics["test"]["loss"], rel=0.1)
+def test_precision(settings, tmp_path):
+    runs = {}
+    for precision in ("float32", "mixed_bfloat16", "mixed_float16"):
+        settings |= {"epochs": 3, "run_dir": str(tmp_path / precision), "precision": precision}
+        runs[precision] = run = tl.fit("partial", n=2, **settings)
+        assert {layer.dtype_policy.name for layer in run.model.layers} == {"float32"}
+        assert run.metrics["features"]["status"] == "miss"  # not those of another precision
+        assert run.metrics["test"]["loss"] == pytest.approx(
+            runs["float32"].metrics["test"]["loss"], rel=0.1
+        )
 
 
 def test_l2_sp_draws_to_the_start(settings, backbone, tmp_path):

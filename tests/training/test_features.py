@@ -17,6 +17,8 @@ from tl_strategies.training.features import Features
 from tl_strategies.training.forward import make_forward, model_digest, run_rows
 from tl_strategies.training.inputs import Inputs
 
+pytestmark = pytest.mark.usefixtures("_optimized")
+
 
 def prefix_of(model, depth):
     return cut(model, unit_output(model, find_units(model)[depth - 1]))[0]

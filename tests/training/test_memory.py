@@ -6,8 +6,7 @@ Custom gradients go with their graphs, and work until then.
 import collections
 import gc
 import platform
-import subprocess
-import sys
+import resource
 import weakref
 
 import keras
@@ -19,31 +18,31 @@ from tensorflow.python.framework.ops import gradient_registry
 from tensorflow.python.ops.script_ops import _py_funcs
 
 import tl_strategies as tl
+from tests.forked import call, prepare
 from tl_strategies.training import memory
 from tl_strategies.training.memory import GARBAGE, keep_freed_memory, let_go, release_gradients
 
-CODE = """
-import resource, sys
-import numpy as np
-from tl_strategies.training.memory import keep_freed_memory
 
-if sys.argv[1] == "keep":
+def check_faults():
+    """Count how often the system is asked for memory, before and after it is told to leave it."""
+
+    def faults():
+        np.ones(8_000_000)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(5):
+            np.ones(8_000_000)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    returned = faults()
     keep_freed_memory()
-np.ones(8_000_000)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-for _ in range(5):
-    np.ones(8_000_000)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
+    kept = faults()
+    assert kept < 0.1 * returned, (kept, returned)
 
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="needs glibc")
-def test_large_arrays_are_not_faulted_in_again():
-    faults = {
-        how: int(subprocess.check_output([sys.executable, "-c", CODE, how], text=True))
-        for how in ("keep", "return")
-    }
-    assert faults["keep"] < 0.1 * faults["return"]
+def test_large_arrays_are_not_faulted_in_again(tmp_path):
+    prepare()
+    call(check_faults, log=tmp_path / "log")
 
 
 class Cycle:
@@ -94,9 +93,9 @@ def left():
 @pytest.mark.parametrize(
     ("strategy", "options"),
     [
-        ("partial", [{"n": 2}] * 4),
-        ("partial", [{"n": n} for n in (0, 1, 3, 4)]),
-        ("lp_ft", [{"learning_rate": rate} for rate in (0.01, 0.02, 0.03, "auto")]),
+        ("partial", [{"n": 2}] * 2),
+        ("partial", [{"n": n} for n in (0, 4)]),
+        ("lp_ft", [{"learning_rate": rate} for rate in (0.01, "auto")]),
     ],
 )
 def test_runs_leave_nothing_behind(settings, tmp_path, strategy, options):
@@ -106,8 +105,9 @@ def test_runs_leave_nothing_behind(settings, tmp_path, strategy, options):
         held.append(left())
     # Data sets share a function by the shape of their rows, which the depth fixes.
     called = [counts.pop("called") for counts in held]
-    assert called[-1] - called[0] <= 3
-    assert held[-1] == held[0]
+    depths = {own.get("n") for own in options}
+    assert called[-1] - called[0] <= len(depths) - 1
+    assert held == [held[0]] * len(held)
 
 
 def registered():

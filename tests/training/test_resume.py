@@ -11,9 +11,9 @@ from tl_strategies.training.checkpoint import Checkpoint
 def test_fresh_backbones_have_the_seed(settings, tmp_path):
     """A random frozen prefix is the same one when a run is repeated or resumed."""
     settings["weights"] = "none"
-    first = tl.fit("partial", n=3, **settings)
-    second = tl.fit("partial", n=3, **{**settings, "run_dir": str(tmp_path / "second")})
-    other = tl.fit("partial", n=3, **{**settings, "run_dir": str(tmp_path / "other"), "seed": 1})
+    first = tl.fit("head", **settings)
+    second = tl.fit("head", **{**settings, "run_dir": str(tmp_path / "second")})
+    other = tl.fit("head", **{**settings, "run_dir": str(tmp_path / "other"), "seed": 1})
     kernels = [run.model.get_layer("stem_conv").kernel.numpy() for run in (first, second, other)]
     np.testing.assert_array_equal(kernels[0], kernels[1])
     assert not np.array_equal(kernels[0], kernels[2])

@@ -18,12 +18,10 @@ from tl_strategies.analysis.study.cells import Cell
 from tl_strategies.analysis.study.checks import check_study
 from tl_strategies.analysis.study.network import values_of
 from tl_strategies.analysis.study.settings import CurveSettings
-from tl_strategies.analysis.study.study import Study
+from tl_strategies.analysis.study.study import Study, cell_directory
 from tl_strategies.backbones.surgery import unit_layers
 from tl_strategies.runs.job import list_of
 from tl_strategies.settings.run import Settings
-
-FEW = {"n": "1,7", "treatments": "base,AnB,BnB,AnB+"}
 
 
 def trained(capsys):
@@ -37,54 +35,55 @@ def rows_of(directory):
     return [{name: value for name, value in row.items() if name != "seconds"} for row in rows]
 
 
-def test_what_a_study_leaves(open_study):
-    curve, job = open_study(**FEW, paper=True)
-    summary = curves.run_curve(curve, job)
-    rows = rows_of(job.directory)
+def test_what_a_study_leaves(finished):
+    directory, summary = finished.job.directory, finished.summary
+    rows = rows_of(directory)
     assert len(rows) == 2 * (1 + 3 * 2)
     assert {row["treatment"] for row in rows} == {"base", "AnB", "BnB", "AnB+"}
-    assert all(0 <= float(row["test_accuracy"]) <= 1 for row in rows)
-    assert json.loads((job.directory / "summary.json").read_text()) == json.loads(
-        json.dumps(summary)
-    )
+    for row in rows:
+        names = ("split", "direction", "treatment", "n", "repeat")
+        cell = Cell(*(int(row[name]) if name in names[3:] else row[name] for name in names))
+        result = json.loads((cell_directory(directory, cell) / "result.json").read_text())
+        for score in ("validation_accuracy", "test_accuracy"):
+            assert float(row[score]) == pytest.approx(result[score], abs=1e-6)
+    assert len({row["test_accuracy"] for row in rows}) > 1
+    assert json.loads((directory / "summary.json").read_text()) == json.loads(json.dumps(summary))
     for name in ("curve.png", "differences.png", "findings.txt", "config.toml"):
-        assert (job.directory / name).stat().st_size
-    assert not list(job.directory.glob("cells/*/checkpoints"))
-    assert len(list(job.directory.glob("cells/*/model.keras"))) == 2
-    assert list(job.directory.glob("events.out.tfevents.*"))
+        assert (directory / name).stat().st_size
+    assert not list(directory.glob("cells/*/checkpoints"))
+    assert len(list(directory.glob("cells/*/model.keras"))) == 2
+    assert list(directory.glob("events.out.tfevents.*"))
 
 
-def test_nothing_runs_twice(open_study, capsys):
-    curve, job = open_study(**FEW)
-    curves.run_curve(curve, job)
-    alone = rows_of(job.directory)
-    times = {path: path.stat().st_mtime_ns for path in job.directory.glob("cells/*/result.json")}
-    (job.directory / "cells" / "random0-BA-AnB+-n7-r0" / "result.json").unlink()
+def test_nothing_runs_twice(finished, capsys):
+    directory = finished.job.directory
+    alone = rows_of(directory)
+    times = {path: path.stat().st_mtime_ns for path in directory.glob("cells/*/result.json")}
+    (directory / "cells" / "random0-BA-AnB+-n7-r0" / "result.json").unlink()
     trained(capsys)
-    curves.run_curve(curve, job)
+    finished.again()
     seen = trained(capsys)
     assert seen == ["random0-BA-AnB+-n7-r0"]
-    assert rows_of(job.directory) == alone
-    again = {path: path.stat().st_mtime_ns for path in job.directory.glob("cells/*/result.json")}
+    assert rows_of(directory) == alone
+    again = {path: path.stat().st_mtime_ns for path in directory.glob("cells/*/result.json")}
     assert {path.parent.name for path in times if again[path] != times[path]} == set(seen)
 
 
 @pytest.mark.parametrize("lost", ["model.keras", "result.json"])
-def test_a_base_without_its_files_is_trained_again(open_study, lost, capsys):
-    curve, job = open_study(n="7", treatments="base,BnB")
-    curves.run_curve(curve, job)
-    before = rows_of(job.directory)
-    file = job.directory / "cells" / "random0-AB-base-n0-r0" / lost
+def test_a_base_without_its_files_is_trained_again(finished, lost, capsys):
+    cells = finished.job.directory / "cells"
+    before = rows_of(finished.job.directory)
+    file = cells / "random0-AB-base-n0-r0" / lost
     if lost == "result.json":
         file.write_text(file.read_text()[:-20])  # damaged
     else:
         file.unlink()
-    (job.directory / "cells" / "random0-AB-BnB-n7-r0" / "result.json").unlink()
+    (cells / "random0-AB-BnB-n7-r0" / "result.json").unlink()
     trained(capsys)
-    curves.run_curve(curve, job)
+    finished.again()
     seen = trained(capsys)
     assert seen == ["random0-AB-base-n0-r0", "random0-AB-BnB-n7-r0"]
-    assert rows_of(job.directory) == before
+    assert rows_of(finished.job.directory) == before
 
 
 def test_a_study_whose_networks_learn_nothing_says_so(settings):
@@ -165,22 +164,21 @@ def test_errors_before_any_training(open_study, settings, own, message):
     assert not pathlib.Path(settings.run_dir).exists()
 
 
-def test_another_study_is_refused(open_study):
-    curve, job = open_study(n="7", treatments="base")
-    curves.run_curve(curve, job)
+def test_another_study_is_refused(finished):
     more = CurveSettings(n="6,7", treatments="base,AnB", splits=1)
-    with pytest.raises(tl.UsageError, match=r"treatments was .*the cells was 2, is 6"):
-        curves.run_curve(more, job)
+    with pytest.raises(tl.UsageError, match=r"treatments was .*the cells was 14, is 6"):
+        curves.run_curve(more, finished.job)
 
 
 @pytest.mark.parametrize("column", ["parts", "weights"])
-def test_a_study_on_other_parts_is_refused(open_study, column):
-    curve, job = open_study(n="7", treatments="base")
-    curves.run_curve(curve, job)
-    values = np.roll(getattr(job.listing, column), 1) if column == "parts" else np.arange(96.0)
-    listing = dataclasses.replace(job.listing, **{column: values})
+def test_a_study_on_other_parts_is_refused(finished, column):
+    listing = finished.job.listing
+    values = np.roll(getattr(listing, column), 1) if column == "parts" else np.arange(96.0)
+    job = dataclasses.replace(
+        finished.job, listing=dataclasses.replace(listing, **{column: values})
+    )
     with pytest.raises(tl.UsageError, match="the images was"):
-        curves.run_curve(curve, dataclasses.replace(job, listing=listing))
+        curves.run_curve(finished.curve, job)
 
 
 @pytest.mark.parametrize("by", ["data", "file"])
