@@ -43,7 +43,7 @@ def _run(values: dict[str, Any]) -> None:
     cli.import_source(settings.dataset)
     checked = check_study(settings, curve)  # what needs no Keras is said at once
     with cli.quiet_import():
-        from tl_strategies.api import do_curve
+        from tl_strategies.work import do_curve
 
     summary = do_curve(checked, curve, cli.around_work(functools.partial(cli.replay, "tl-curve")))
     print(table(summary, summary["directory"]))

@@ -33,7 +33,7 @@ def _run(values: dict[str, Any]) -> None:
     checked = check_probe(of_groups(values, *GROUPS), probe)  # what needs no Keras is said at once
     with cli.quiet_import():
         from tl_strategies.analysis.probe.report import table
-        from tl_strategies.api import do_probe
+        from tl_strategies.work import do_probe
 
     summary = do_probe(checked, probe, cli.around_work(functools.partial(cli.replay, "tl-probe")))
     best, directory = summary["best"], summary["directory"]

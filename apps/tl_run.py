@@ -67,7 +67,7 @@ def _run(values: dict[str, Any]) -> None:
         print(prepare(checked).plan)
         return
     with cli.quiet_import():
-        from tl_strategies.api import do_run
+        from tl_strategies.work import do_run
 
     print(summary(do_run(checked, workers, cli.around_work(_go_on))))
 

@@ -39,7 +39,7 @@ def _run(values: dict[str, Any]) -> None:
     checked = check(settings)  # what needs no Keras is said at once
     check_tuner(search, read_entries(search, settings))
     with cli.quiet_import():
-        from tl_strategies.api import do_search
+        from tl_strategies.work import do_search
 
     around = cli.around_work(functools.partial(cli.replay, "tl-search"))
     found, best = do_search(checked, search, around)

@@ -8,7 +8,7 @@ import pytest
 ROOT = pathlib.Path(__file__).parents[1] / "tl_strategies"
 ROOMS = (
     *("ground", "tracking", "backbones", "store", "plans", "strategies", "data", "settings"),
-    *("training", "evaluation", "execution", "runs", "analysis", "search", "api"),
+    *("training", "evaluation", "execution", "runs", "analysis", "search", "work", "api"),
 )
 APART = ("__init__.py", "testing.py")  # what users import
 

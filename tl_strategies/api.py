@@ -1,19 +1,14 @@
 """The Python face: whatever a command does is one function here, with the same names and errors."""
 
-import contextlib
-import dataclasses
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import keras
 
 from tl_strategies.analysis.probe.checks import check_probe
-from tl_strategies.analysis.probe.probe import open_probe, run_probe
 from tl_strategies.analysis.probe.settings import GROUPS as PROBE_GROUPS
 from tl_strategies.analysis.probe.settings import ProbeSettings
 from tl_strategies.analysis.study.checks import check_study
-from tl_strategies.analysis.study.curve import open_curve, run_curve
 from tl_strategies.analysis.study.settings import GROUPS as CELL_GROUPS
 from tl_strategies.analysis.study.settings import LEARNING_RATE, CurveSettings
 from tl_strategies.data.arrays import list_data
@@ -23,22 +18,17 @@ from tl_strategies.errors import UsageError, unknown
 from tl_strategies.execution.executor import check_workers, runs_here
 from tl_strategies.files import read_json, read_text
 from tl_strategies.plans.plan import Plan
-from tl_strategies.runs.folds import run_folds
-from tl_strategies.runs.job import Checked, Job, check, create_run_directory, prepare, replan
+from tl_strategies.runs.job import Checked, check
 from tl_strategies.runs.manifest import RECORD
-from tl_strategies.runs.run import Run, run
-from tl_strategies.search.search import Found, finish, open_search, run_search
+from tl_strategies.runs.run import Run
 from tl_strategies.search.settings import GROUPS as TRIAL_GROUPS
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.settings.groups import Objects, Workers
-from tl_strategies.settings.objects import notes
 from tl_strategies.settings.run import Settings
 from tl_strategies.settings.schema import names_of
-from tl_strategies.settings.unheeded import unheeded_text
 from tl_strategies.strategies import Strategy
 from tl_strategies.strategies.registry import name_of
-
-Around = Callable[[Job], contextlib.AbstractContextManager]  # the time from which files are written
+from tl_strategies.work import do_curve, do_probe, do_run, do_search
 
 
 @undisturbed()
@@ -159,65 +149,6 @@ def load(directory: Any) -> Run:
             f"{directory}. A run that was stopped is finished by --resume."
         )
     return Run(directory, metrics, Plan.from_json(read_text(plans[0])))
-
-
-def do_run(checked: Checked, workers: Workers, around: Around = contextlib.nullcontext) -> Run:
-    """What `tl-run` and `fit` do once all that needs no Keras is checked."""
-    settings = checked.settings
-    searches = settings.n == "auto"
-    if searches:  # with validation images, and each trial exact
-        train_on = settings.train_on if settings.protocol == "none" else None
-        trials = dataclasses.replace(
-            settings, n=None, deterministic=True, train_on=train_on or "train"
-        )
-        checked = dataclasses.replace(checked, settings=trials, strategy=None)
-    job = prepare(checked)
-    if text := unheeded_text(settings, job.plan or replan(job, job.settings, job.directory).plan):
-        print(text)
-    for note in notes(settings):
-        print(note)
-    job = create_run_directory(job)
-    with around(job):
-        if searches:
-            below = dataclasses.replace(job, directory=job.directory / "search")
-            found = run_search(SearchSettings(**dataclasses.asdict(workers)), below)
-            picture = below.directory / "depth_curve.png"
-            print(f"n = {found.point.n}; the curve is {picture}", flush=True)
-            return finish(found, job.directory)
-        folds = settings.folds and not settings.fold
-        return run_folds(job, workers) if folds else run(job, workers=workers)
-
-
-def do_search(
-    checked: Checked, search: SearchSettings, around: Around = contextlib.nullcontext
-) -> tuple[Found, Run]:
-    """What `tl-search` and `search_depth` do: what was found, and the best as a run."""
-    job = open_search(checked, search)
-    if not search.space.endswith(".toml"):  # which may vary what the plan comes from
-        plan = replan(job, job.settings, job.directory).plan
-        if text := unheeded_text(job.settings, plan):
-            print(text)
-    with around(job):
-        found = run_search(search, job)
-        return found, finish(found, job.directory / "best")
-
-
-def do_curve(
-    checked: Checked, asked: CurveSettings, around: Around = contextlib.nullcontext
-) -> dict[str, Any]:
-    """What `tl-curve` and `curve` do."""
-    job = open_curve(checked, asked)
-    with around(job):
-        return run_curve(asked, job) | {"directory": job.directory}
-
-
-def do_probe(
-    checked: list[Checked], asked: ProbeSettings, around: Around = contextlib.nullcontext
-) -> dict[str, Any]:
-    """What `tl-probe` and `probe` do; see `do_run`."""
-    jobs = open_probe(checked, asked)
-    with around(jobs[0]):
-        return run_probe(asked, jobs) | {"directory": jobs[0].directory}
 
 
 def _take_strategy(

@@ -14,7 +14,8 @@ import tl_strategies as tl
 from tl_strategies.directories import MARK
 from tl_strategies.files import atomic_write
 from tl_strategies.store import table
-from tl_strategies.store.store import Store, Wanted
+from tl_strategies.store.store import Store
+from tl_strategies.store.wanted import Wanted
 
 SHAPE = (2, 3)
 
@@ -43,7 +44,7 @@ class Rows:
 
 def fetch(store, rows, what="a"):
     numbers = keys(*rows.numbers)
-    return store.fetch({"what": what}, {"kind": what}, numbers, SHAPE, "float32", rows)
+    return store.fetch(Wanted({"what": what}, {"kind": what}, numbers, SHAPE, "float32", rows))
 
 
 def check(entry, numbers):
@@ -87,7 +88,7 @@ def test_rows_that_cannot_be_computed(store):
                 yield position, np.full(SHAPE, position, "float32")
 
     for _ in range(2):
-        entry = store.fetch({}, {}, keys(0, 1, 2, 1), SHAPE, "float32", compute)
+        entry = store.fetch(Wanted({}, {}, keys(0, 1, 2, 1), SHAPE, "float32", compute))
         assert entry.absent == (1, 3)
         np.testing.assert_array_equal(entry.array[np.array([2])][0], np.full(SHAPE, 2))
 
@@ -165,7 +166,7 @@ def test_an_error_of_the_computation_is_not_the_disk_s(tmp_path):
         raise OSError("too many open files")
 
     with pytest.raises(OSError, match="too many open files"):
-        Store(tmp_path).fetch({}, {}, keys(1, 2), SHAPE, "float32", broken)
+        Store(tmp_path).fetch(Wanted({}, {}, keys(1, 2), SHAPE, "float32", broken))
 
 
 def test_the_least_recently_used_makes_room(tmp_path, capsys):
@@ -299,7 +300,7 @@ def _compete(directory, log, wait):
             time.sleep(wait)
             yield position, np.full(SHAPE, position, "float32")
 
-    Store(directory).fetch({}, {}, keys(*range(50)), SHAPE, "float32", compute)
+    Store(directory).fetch(Wanted({}, {}, keys(*range(50)), SHAPE, "float32", compute))
 
 
 @pytest.fixture
@@ -346,7 +347,8 @@ def test_shares_are_added_at_the_same_time(tmp_path):
         process.join()
         assert process.exitcode == 0
     rows = Rows(*range(8))
-    entry = Store(tmp_path / "store").fetch({}, {}, keys(*range(8)), SHAPE, "float32", rows)
+    wanted = Wanted({}, {}, keys(*range(8)), SHAPE, "float32", rows)
+    entry = Store(tmp_path / "store").fetch(wanted)
     assert (entry.status, rows.computed) == ("hit", [])
     check(entry, range(8))
 

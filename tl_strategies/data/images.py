@@ -13,7 +13,8 @@ from tl_strategies.data.parts import Splitting, assign_parts
 from tl_strategies.data.split import take_shots
 from tl_strategies.image_size import ImageSize, sides, size_text
 from tl_strategies.store.rows import LazyRows
-from tl_strategies.store.store import Entry, Store
+from tl_strategies.store.store import Store
+from tl_strategies.store.wanted import Entry, Wanted
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,7 +81,7 @@ def load_images(
             failures[position] = "it could not be read at first" if readable else image
     shape = (*sides(size), 3)
     metadata = {"kind": "images", "image_size": size_text(size)}
-    entry = store.fetch(decoding, metadata, keys, shape, "uint8", compute)
+    entry = store.fetch(Wanted(decoding, metadata, keys, shape, "uint8", compute))
     if entry is None:
         entry = Entry(_decoded_anew(listing, shape, decoded, compute), "off")
     for position in set(entry.absent) - failures.keys():

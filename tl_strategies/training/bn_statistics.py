@@ -15,6 +15,7 @@ from tl_strategies.plans.model import following_batches, set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.store.rows import LazyRows
 from tl_strategies.store.store import Store
+from tl_strategies.store.wanted import Wanted
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.checkpoint import assign
 from tl_strategies.training.forward import BATCH, identity_of
@@ -53,7 +54,8 @@ def adapt_statistics(
     metadata = {"kind": "statistics", "backbone": plan.backbone}
     ends = np.cumsum([weight.shape[0] for weight in statistics])
     shape = (int(ends[-1]),)
-    entry = store.fetch(identity, metadata, np.array([key], "S32"), shape, "float32", compute)
+    keys = np.array([key], "S32")
+    entry = store.fetch(Wanted(identity, metadata, keys, shape, "float32", compute))
     values = entry.array[0] if entry else next(compute(np.zeros(1, int)))[1]
     assign(statistics, np.split(values, ends[:-1]))
 

@@ -15,7 +15,8 @@ from tl_strategies.image_size import size_text
 from tl_strategies.plans.model import depth_tensor
 from tl_strategies.plans.plan import Plan
 from tl_strategies.store.rows import LazyRows, joined, sliced
-from tl_strategies.store.store import Store, Wanted
+from tl_strategies.store.store import Store
+from tl_strategies.store.wanted import Wanted
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import Forward, identity_of, make_forward, run_rows
 from tl_strategies.training.inputs import Inputs
@@ -80,7 +81,7 @@ class Features:
             return {part: given.array for part, given in inputs.items()}
         start = time.perf_counter()
         wanted = self.wanted(depth, inputs)
-        entry = self.store.fetch(*wanted)
+        entry = self.store.fetch(wanted)
         if entry is None:  # computed each time
             source = joined([given.array for given in inputs.values()])
             outputs = functools.partial(run_rows, self.forward(0, depth), source)
@@ -91,7 +92,7 @@ class Features:
         else:
             array = entry.array
             if entry.status != "off":
-                self.entries.setdefault(depth, (entry.status, entry.bytes))
+                self.entries.setdefault(depth, (entry.status, wanted.bytes))
         ends = np.cumsum([len(given.keys) for given in inputs.values()])
         self.seconds += time.perf_counter() - start
         return {
@@ -139,7 +140,7 @@ class Features:
                 return zip(positions, outputs, strict=True)
 
             shape = tuple(middle.shape[1:])
-            found = self.store.peek(identity, keys, shape, "float32", compute)
+            found = self.store.peek(Wanted(identity, {}, keys, shape, "float32", compute))
             if found is not None:
                 return self.forward(shallower, depth), found, np.arange(len(rows))
         return self.forward(0, depth), source, rows

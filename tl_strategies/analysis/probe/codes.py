@@ -10,6 +10,7 @@ from tl_strategies.backbones.units import unit_output
 from tl_strategies.data.images import Images
 from tl_strategies.image_size import size_text
 from tl_strategies.runs.trainer import Trainer
+from tl_strategies.store.wanted import Wanted
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import identity_of, make_forward, run_rows
 
@@ -39,7 +40,8 @@ def unit_codes(trainer: Trainer, images: Images, positions: np.ndarray) -> list[
     metadata = {"kind": "codes", "backbone": job.settings.backbone}
     metadata["image_size"] = size_text(job.image_size)
     identity, keys = identity_of("codes", images, model=model), images.keys[positions]
-    entry = trainer.store.fetch(identity, metadata, keys, (sum(sizes),), "float32", compute)
+    wanted = Wanted(identity, metadata, keys, (sum(sizes),), "float32", compute)
+    entry = trainer.store.fetch(wanted)
     every = np.arange(len(positions))
     stored = None if entry is None else entry.array[every]  # where there is a store
     codes = np.stack([row for _, row in compute(every)]) if stored is None else stored
