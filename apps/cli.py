@@ -9,34 +9,25 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tl_apps.flags import parse
-from tl_apps.help import Command
+from tl_apps.flags import Command, parse
 from tl_apps.stopping import at_once, how_to_go_on, stoppable
+from tl_strategies import __version__
 from tl_strategies.environment import import_keras, take_over
 from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.output import UNSAFE, leave, shielded, shown, silenced
 from tl_strategies.quiet import quiet_import as held_back
-from tl_strategies.version import VERSION
 
 if TYPE_CHECKING:
     from tl_strategies.runs.job import Job
 
 
 def run_command(
-    command: Command,
-    body: Callable[[dict[str, Any]], int | None],
-    argv: Sequence[str] | None,
+    command: Command, body: Callable[[dict[str, Any]], int | None], argv: Sequence[str] | None
 ) -> int:
-    """Parse the command line and run the command.
+    """Parse the command line, of the process if it is None, and run the command.
 
-    Args:
-        command: what its users see.
-        body: gets the flags' values, returns the exit code.
-        argv: the arguments, without the command's name; None for those of the process.
-
-    Returns:
-        The exit code: 2 for what the user can mend, 130 for Ctrl-C, 143 for SIGTERM, 129 for
-        SIGHUP.
+    Returns the exit code: that of `body`, which gets the flags' values; 2 for what the user can
+    mend, 130 for Ctrl-C, 143 for SIGTERM, 129 for SIGHUP.
     """
     own_process = argv is None
     if own_process:
@@ -52,7 +43,9 @@ def run_command(
                 with silenced() if values.pop("quiet", False) else contextlib.nullcontext():
                     return body(values) or 0
             except UsageError as error:
-                print(f"{command.name}: error: {_shown_lines(error)}", file=sys.stderr)
+                # Lists are indented; nothing else goes on a line of its own.
+                text = "\n  ".join(map(shown, str(error).split("\n  ")))
+                print(f"{command.name}: error: {text}", file=sys.stderr)
                 return 2
             except KeyboardInterrupt:
                 sys.stdout.flush()
@@ -73,12 +66,7 @@ def _asked(command: Command, arguments: Sequence[str]) -> str:
         return command.help(full=True)
     if words & {"help", "h"}:
         return command.help(full=False)
-    return f"{command.name} {VERSION}" if "version" in words else ""
-
-
-def _shown_lines(error: Exception) -> str:
-    """A message; lists in it are indented, and nothing else goes on a line of its own."""
-    return "\n  ".join(map(shown, str(error).split("\n  ")))
+    return f"{command.name} {__version__}" if "version" in words else ""
 
 
 def quoted(path: pathlib.Path) -> str:
@@ -98,17 +86,16 @@ def around_work(
 ) -> Callable[["Job"], contextlib.AbstractContextManager]:
     """What is entered when a job's directory is made: says what begins, and how to go on later.
 
-    Args:
-        go_on: gives the end of the sentence that says so, from the directory.
+    `go_on` gives the end of the sentence that says so, from the directory.
     """
 
     @contextlib.contextmanager
     def around(job: "Job") -> Iterator[None]:
         images = f"{len(job.listing.paths)} images of {shown(job.listing.source)}"
         print(f"{images}; writing {shown(job.directory)}")
+        how_to_go_on(lambda: go_on(job.directory))
         try:
-            with how_to_go_on(lambda: go_on(job.directory)):
-                yield
+            yield
         except OSError as error:
             if error.errno not in FULL_DISK:
                 raise
@@ -127,6 +114,17 @@ def replay(command: str, directory: pathlib.Path, flags: str = "") -> str:
         return ""
     line = f"{command} --config {quoted(config)} --run_dir {quoted(directory)}{flags}"
     return f"; go on with: {line}"
+
+
+def whereabouts(directory: pathlib.Path, **files: str) -> list[str]:
+    """The lines that end a summary: where files are, and how TensorBoard shows them."""
+    lines = [f"{name:<13}{directory / file}" for name, file in files.items()]
+    return [*lines, f"TensorBoard  tensorboard --logdir {quoted(directory)}"]
+
+
+def with_spread(mean: float, spread: float | None) -> str:
+    """A score of one training, or of several."""
+    return f"{mean:.3f}" if spread is None else f"{mean:.3f} ± {spread:.3f}"
 
 
 def import_source(dataset: str) -> None:

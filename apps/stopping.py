@@ -23,21 +23,13 @@ class Stop:
 
     Python handles a signal between two bytecodes, which during a long call of a library is too
     late. A thread sees it at once, by the wakeup descriptor, and looks after the end.
-
-    Args:
-        name: of the command.
-
-    Attributes:
-        number: of the signal that came; None while there was none.
-        how: says how to go on, the end of a sentence.
-        at_once: whether nothing is lost, and much could break, if the process ends here and now.
     """
 
     def __init__(self, name: str):
         self.name = name
-        self.number: int | None = None
-        self.how: Callable[[], str] = lambda: ""
-        self.at_once = False
+        self.number: int | None = None  # of the signal that came
+        self.how: Callable[[], str] = lambda: ""  # says how to go on, the end of a sentence
+        self.at_once = False  # whether nothing is lost, and much could break, by an end at once
         self.screen = os.dup(2)  # whatever is done with it for a time
         self.encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
         self.said = False
@@ -93,11 +85,7 @@ current: Stop | None = None  # of the command that runs
 
 @contextlib.contextmanager
 def stoppable(name: str) -> Iterator[Stop]:
-    """Let a command be stopped by signals, but for those that its parent had it ignore.
-
-    Args:
-        name: of the command.
-    """
+    """Let a command be stopped by signals, but for those that its parent had it ignore."""
     global current
     outer, current = current, Stop(name)
     try:
@@ -140,12 +128,10 @@ def at_once() -> Iterator[None]:
         current.at_once = before
 
 
-@contextlib.contextmanager
-def how_to_go_on(how: Callable[[], str]) -> Iterator[None]:
-    """Say so where work is stopped meanwhile; see `Stop.how`."""
+def how_to_go_on(how: Callable[[], str]) -> None:
+    """Say so where the command is stopped from now on; see `Stop.how`."""
     if current is not None:
         current.how = how
-    yield
 
 
 def children() -> list[int]:

@@ -6,20 +6,15 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import around_work, import_source, quiet_import, quoted, replay, run_command
-from tl_apps.flags import CONFIG, QUIET, flags_of, of_groups
-from tl_apps.help import Command
+from tl_apps import cli
+from tl_apps.flags import CONFIG, QUIET, Command, flags_of, of_groups
 from tl_strategies.analysis.study.settings import GROUPS, LEARNING_RATE, CurveSettings
 from tl_strategies.settings.run import Settings
 
+OTHERS = {"learning_rate": {"default": str(LEARNING_RATE)}}  # than the defaults of a run
 FLAGS = [
     *flags_of(CurveSettings),
-    *(
-        dataclasses.replace(flag, default=str(LEARNING_RATE))
-        if flag.name == "learning_rate"
-        else flag
-        for flag in flags_of(*GROUPS)
-    ),
+    *(dataclasses.replace(flag, **OTHERS.get(flag.name, {})) for flag in flags_of(*GROUPS)),
     CONFIG,
     QUIET,
 ]
@@ -35,25 +30,23 @@ EXAMPLES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    command = Command("tl-curve", __doc__, FLAGS, COMMON, EXAMPLES)
-    return run_command(command, _run, argv)
+    return cli.run_command(Command("tl-curve", __doc__, FLAGS, COMMON, EXAMPLES), _run, argv)
 
 
-def _run(values: dict[str, Any]) -> int | None:
+def _run(values: dict[str, Any]) -> None:
     settings = Settings(**of_groups(values, *GROUPS), deterministic=True)
     curve = CurveSettings(**of_groups(values, CurveSettings))
     from tl_strategies.analysis.study.checks import check_study
     from tl_strategies.execution.executor import check_workers
 
     check_workers(curve)
-    import_source(settings.dataset)
+    cli.import_source(settings.dataset)
     checked = check_study(settings, curve)  # what needs no Keras is said at once
-    with quiet_import():
+    with cli.quiet_import():
         from tl_strategies.api import do_curve
 
-    summary = do_curve(checked, curve, around_work(functools.partial(replay, "tl-curve")))
+    summary = do_curve(checked, curve, cli.around_work(functools.partial(cli.replay, "tl-curve")))
     print(table(summary, summary["directory"]))
-    return None
 
 
 def table(summary: dict[str, Any], directory: pathlib.Path) -> str:
@@ -73,16 +66,9 @@ def table(summary: dict[str, Any], directory: pathlib.Path) -> str:
             values = [means.get((name, n)) for name in names]
             cells = (f"{100 * v:.1f}" if v is not None else "" for v in values)
             lines.append(f"{n:>3}" + "".join(f"{cell:>8}" for cell in cells))
-    lines += [
-        "",
-        (directory / "findings.txt").read_text(encoding="utf-8").strip(),
-        "",
-        f"curve        {directory / 'curve.png'}",
-        f"differences  {directory / 'differences.png'}",
-        f"cells        {directory / 'curve.csv'}",
-        f"TensorBoard  tensorboard --logdir {quoted(directory)}",
-    ]
-    return "\n".join(lines)
+    findings = (directory / "findings.txt").read_text(encoding="utf-8").strip()
+    files = {"curve": "curve.png", "differences": "differences.png", "cells": "curve.csv"}
+    return "\n".join([*lines, "", findings, "", *cli.whereabouts(directory, **files)])
 
 
 if __name__ == "__main__":

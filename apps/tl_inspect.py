@@ -4,13 +4,13 @@ import dataclasses
 import json
 import os
 import pathlib
+import textwrap
 import time
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import import_source, quiet_import, run_command
-from tl_apps.flags import Flag, flags_of, of_groups
-from tl_apps.help import Command
+from tl_apps import cli
+from tl_apps.flags import Command, Flag, flags_of, of_groups
 from tl_strategies.backbones.names import backbone_names, check_backbone
 from tl_strategies.data.formats import is_our_figure
 from tl_strategies.data.sources import SOURCES
@@ -20,12 +20,17 @@ from tl_strategies.output import shown
 from tl_strategies.runs.job import list_of
 from tl_strategies.settings.groups import Data, Folds, Network, Place, Selection
 from tl_strategies.settings.run import Settings
+from tl_strategies.settings.schema import only_one
 from tl_strategies.store.cache import check_directory, check_writable, store_directory
 from tl_strategies.store.store import Store
 from tl_strategies.strategies import load_plugin, strategies
 
 IMAGE_SIZE = 128  # pixels, that of the bundled backbone
 SHEET = 60  # images on the contact sheet
+# Of a run's flags, those that have another meaning here, or none.
+LEFT_OUT = (
+    *("backbone", "dataset", "split_seed", "classes", "keep", "cache", "cache_limit", "run_dir"),
+)
 FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
     Flag("dataset", str, None, "report on this data set; see tl-run"),
@@ -33,10 +38,7 @@ FLAGS = [
     Flag("cache", bool, False, "list what the cache holds"),
     Flag("clear_cache", bool, False, "delete what the cache holds"),
     Flag("json", bool, False, "print JSON"),
-    *flags_of(Network, only=("weights", "keep_top", "top", "plugin")),
-    *(flag for flag in flags_of(Data, Folds) if flag.name not in ("dataset", "split_seed")),
-    *flags_of(Selection, only=("protocol",)),
-    *flags_of(Place, only=("cache_dir",)),
+    *(f for f in flags_of(Network, Data, Folds, Selection, Place) if f.name not in LEFT_OUT),
 ]
 COMMON = ("backbone", "weights", "image_size", "dataset", "contact_sheet", "cache", "json")
 EXAMPLES = (
@@ -49,52 +51,50 @@ EXAMPLES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    command = Command("tl-inspect", __doc__, FLAGS, COMMON, EXAMPLES)
-    return run_command(command, _run, argv)
+    return cli.run_command(Command("tl-inspect", __doc__, FLAGS, COMMON, EXAMPLES), _run, argv)
 
 
 def _run(values: dict[str, Any]) -> None:
     for plugin in values["plugin"]:
         load_plugin(plugin)
-    asked = {
-        "--backbone": values["backbone"],
-        "--dataset": values["dataset"],
-        "--cache or --clear_cache": values["cache"] or values["clear_cache"],
-    }
-    if len(both := [flag for flag, value in asked.items() if value]) > 1:
-        raise UsageError(f"Only one of these must be given. Received: {', '.join(both)}.")
-    if values["cache"] or values["clear_cache"]:
-        _cache(_store(values["cache_dir"]), values["clear_cache"], values["json"])
-        return
-    if values["dataset"] is not None:
+    cache = values["cache"] or values["clear_cache"]
+    asked = {f"--{name}": values[name] for name in ("backbone", "dataset")}
+    asked["--cache or --clear_cache"] = cache
+    only_one(asked, asked)
+    if cache:
+        _inspect_cache(_store(values["cache_dir"]), values["clear_cache"], values["json"])
+    elif values["dataset"] is not None:
         _inspect_data(values)
-        return
-    if values["backbone"] is None:
+    elif values["backbone"] is not None:
+        _inspect_backbone(values)
+    else:
         _print_names(values["json"])
-        return
+
+
+def _inspect_backbone(values: dict[str, Any]) -> None:
+    backbone = values["backbone"]
     others = {name: values[name] for name in ("weights", "keep_top", "top")}
     others["image_size"] = parse_size(values["image_size"])
-    check_backbone(values["backbone"], **others)
-    with quiet_import():
+    check_backbone(backbone, **others)
+    with cli.quiet_import():
         from tl_strategies.backbones.units import coarse_units, find_units
         from tl_strategies.backbones.zoo import load_backbone
-    model = load_backbone(values["backbone"], **others)
+    model = load_backbone(backbone, **others)
     units = find_units(model)
-    coarse = coarse_units(model, units)
     note = ""
-    if coarse:
+    if coarse := coarse_units(model, units):
         note = (
-            f"{values['backbone']} cannot be cut finely: most of its layers lie in "
+            f"{backbone} cannot be cut finely: most of its layers lie in "
             f"{', '.join(unit.name for unit in coarse)}, where every cut would go through several "
             "tensors, as in cells that read the outputs of two cells before them, or through the "
             "inside of a layer that cannot be opened."
         )
     if values["json"]:
         rows = [dataclasses.asdict(unit) for unit in units]
-        print(json.dumps({"backbone": values["backbone"], "units": rows, "note": note}, indent=1))
+        print(json.dumps({"backbone": backbone, "units": rows, "note": note}, indent=1))
         return
     width = max(len(unit.name) for unit in units)
-    print(f"{values['backbone']}: {len(units)} units, {model.count_params():,} parameters")
+    print(f"{backbone}: {len(units)} units, {model.count_params():,} parameters")
     print(f"{'depth':>5}  {'unit':<{width}}  {'parameters':>12}  output shape")
     for unit in units:
         shape = " × ".join(map(str, unit.output_shape))
@@ -108,49 +108,38 @@ def _inspect_data(values: dict[str, Any]) -> None:
     settings = Settings(
         **of_groups(values, Data, Folds), protocol=values["protocol"], cache_dir=values["cache_dir"]
     )
-    sheet = _contact_sheet(pathlib.Path(values["contact_sheet"]))
+    sheet = pathlib.Path(values["contact_sheet"])
+    check_writable("contact_sheet", sheet.parent)
+    if os.path.lexists(sheet) and not is_our_figure(sheet):
+        raise UsageError(
+            f"--contact_sheet must not be a file of yours. Received: {sheet}, which tl-strategies "
+            "has not drawn. Name another one."
+        )
     if settings.folds and not settings.fold:
         settings = dataclasses.replace(settings, fold=1)
     store = _store(settings.cache_dir)
-    with quiet_import():
+    with cli.quiet_import():
         from tl_strategies.data.images import load_images
         from tl_strategies.data.report import data_text, describe_data, report_json
         from tl_strategies.tracking.figures import save_figure, sheet_figure
         from tl_strategies.tracking.progress import progress_bar
-    import_source(settings.dataset)
+    cli.import_source(settings.dataset)
     listing = list_of(settings)
-    images = load_images(
-        listing,
-        settings.image_size or IMAGE_SIZE,
-        dataclasses.replace(settings.splitting, validation=True),
-        store,
-        # Where a JSON is wanted nothing else is printed.
-        (lambda done: None)
-        if values["json"]
-        else progress_bar(len(listing.paths), "decoding images"),
-    )
+    size, splitting = settings.image_size or IMAGE_SIZE, settings.splitting
+    splitting = dataclasses.replace(splitting, validation=True)
+    silent = values["json"]  # so that nothing else is printed
+    bar = (lambda done: None) if silent else progress_bar(len(listing.paths), "decoding images")
+    images = load_images(listing, size, splitting, store, bar)
     report = describe_data(images)
     chosen = images.some_of_each(SHEET)
     captions = [shown(images.listing.label_text(i)) or "none" for i in chosen]
-    figure = sheet_figure(
-        images[chosen], captions, f"{len(images.rows)} images of {listing.source}"
-    )
-    save_figure(figure, sheet)
+    title = f"{len(images.rows)} images of {listing.source}"
+    save_figure(sheet_figure(images[chosen], captions, title), sheet)
     if values["json"]:
         print(report_json(report))
-        return
-    print(data_text(report, whole=True))
-    print(f"some of them: {sheet}")
-
-
-def _contact_sheet(file: pathlib.Path) -> pathlib.Path:
-    check_writable("contact_sheet", file.parent)
-    if os.path.lexists(file) and not is_our_figure(file):
-        raise UsageError(
-            f"--contact_sheet must not be a file of yours. Received: {file}, which tl-strategies "
-            "has not drawn. Name another one."
-        )
-    return file
+    else:
+        print(data_text(report, whole=True))
+        print(f"some of them: {sheet}")
 
 
 def _store(cache_dir: str | None) -> Store:
@@ -162,7 +151,7 @@ def _store(cache_dir: str | None) -> Store:
     return Store(directory)
 
 
-def _cache(store: Store, clear: bool, as_json: bool) -> None:
+def _inspect_cache(store: Store, clear: bool, as_json: bool) -> None:
     if clear:
         store.clear()
     tables = store.tables()
@@ -170,10 +159,9 @@ def _cache(store: Store, clear: bool, as_json: bool) -> None:
         print(json.dumps(tables, indent=1))
         return
     print(f"{store.directory}: {sum(table['bytes'] for table in tables) / 1e9:.3f} GB")
-    if not tables:
-        return
     row = "{:<18}{:>8}{:>9}  {:<11}{:>6}{:>7}  {}"
-    print(row.format("last used", "GB", "rows", "what", "size", "depth", "backbone"))
+    if tables:
+        print(row.format("last used", "GB", "rows", "what", "size", "depth", "backbone"))
     for table in reversed(tables):
         used = time.strftime("%Y-%m-%d %H:%M", time.localtime(table["used"]))
         rest = [table.get(name, "") for name in ("kind", "image_size", "depth", "backbone")]
@@ -192,13 +180,8 @@ def _print_names(as_json: bool) -> None:
         for name, description in entries.items():
             print(f"  {name:<{width}}  {description}".rstrip())
     print("backbones (and any .keras file):")
-    line = " "
-    for name in backbone_names():
-        if len(line) + len(name) > 90:
-            print(line)
-            line = " "
-        line += f" {name}"
-    print(line)
+    names = textwrap.fill(" ".join(backbone_names()), 89, break_on_hyphens=False)
+    print(textwrap.indent(names, "  "))
 
 
 if __name__ == "__main__":

@@ -4,28 +4,16 @@ import pathlib
 from collections.abc import Sequence
 from typing import Any
 
-from tl_apps.cli import around_work, import_source, quiet_import, quoted, replay, run_command
-from tl_apps.flags import CONFIG, QUIET, Flag, flags_of, of_groups
-from tl_apps.help import Command
+from tl_apps import cli
+from tl_apps.flags import CONFIG, QUIET, Command, Flag, flags_of, of_groups
 from tl_strategies.errors import UsageError
-from tl_strategies.settings.groups import (
-    Data,
-    Folds,
-    Network,
-    Place,
-    Selection,
-    Single,
-    Stopping,
-    Training,
-    Transfer,
-    Workers,
-)
+from tl_strategies.settings import groups
 from tl_strategies.settings.run import Settings
 from tl_strategies.strategies import strategies
 
 FLAGS = [
-    *flags_of(Transfer, Single, Network, Data, Selection, Folds, Training, Stopping),
-    *flags_of(Place, Workers),
+    *flags_of(groups.Transfer, groups.Single, groups.Network, groups.Data, groups.Selection),
+    *flags_of(groups.Folds, groups.Training, groups.Stopping, groups.Place, groups.Workers),
     CONFIG,
     Flag("dry_run", bool, False, "print the plan, train nothing"),
     QUIET,
@@ -44,8 +32,7 @@ EXAMPLES = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command; returns the exit code."""
-    command = Command("tl-run", __doc__, FLAGS, COMMON, EXAMPLES, _epilog)
-    return run_command(command, _run, argv)
+    return cli.run_command(Command("tl-run", __doc__, FLAGS, COMMON, EXAMPLES, _epilog), _run, argv)
 
 
 def _epilog(full: bool) -> str:
@@ -60,9 +47,9 @@ def _epilog(full: bool) -> str:
     return "\n".join(lines)
 
 
-def _run(values: dict[str, Any]) -> int | None:
+def _run(values: dict[str, Any]) -> None:
     settings = Settings(**of_groups(values, Settings))
-    workers = Workers(**of_groups(values, Workers))
+    workers = groups.Workers(**of_groups(values, groups.Workers))
     if settings.n == "auto" and values["dry_run"]:
         raise UsageError(
             "--dry_run must have a depth. Received: --n auto, which trains to find it."
@@ -71,34 +58,33 @@ def _run(values: dict[str, Any]) -> int | None:
     from tl_strategies.runs.job import check, prepare
 
     check_workers(workers)
-    import_source(settings.dataset)
+    cli.import_source(settings.dataset)
     checked = check(settings)  # what needs no Keras is said at once
     if values["dry_run"]:
-        with quiet_import():
+        with cli.quiet_import():
             import keras  # noqa: F401
 
         print(prepare(checked).plan)
-        return None
-    with quiet_import():
+        return
+    with cli.quiet_import():
         from tl_strategies.api import do_run
 
-    print(summary(do_run(checked, workers, around_work(_go_on))))
-    return None
+    print(summary(do_run(checked, workers, cli.around_work(_go_on))))
 
 
 def _go_on(directory: pathlib.Path) -> str:
     if (directory / "plan.json").is_file():
-        return replay("tl-run", directory, " --resume")
+        return cli.replay("tl-run", directory, " --resume")
     begun = (directory / "search" / "config.toml", directory / "fold1" / "plan.json")
     if not any(path.is_file() for path in begun):
         return ""
-    return f"; go on with the same command, --run_dir {quoted(directory)} and --resume"
+    return f"; go on with the same command, --run_dir {cli.quoted(directory)} and --resume"
 
 
 def summary(result) -> str:
     """The table that ends a run."""
-    metrics = result.metrics
-    names = list(metrics["test"])
+    metrics, directory = result.metrics, result.directory
+    spread = metrics.get("spread", {"validation": {}, "test": {}})
     lines = [
         "",
         f"{metrics['strategy']}, n = {metrics['n']} of {metrics['units']} units of "
@@ -106,27 +92,16 @@ def summary(result) -> str:
         f"{metrics['seconds']['total']:.0f} s",
         f"{'':<24}{'validation':>16}{'test':>16}",
     ]
-    for name in names:
+    for name in metrics["test"]:
         values = [
-            _value(metrics[part][name], metrics.get("spread", {}).get(part, {}).get(name))
-            if metrics[part]
-            else "–"
+            cli.with_spread(metrics[part][name], spread[part].get(name)) if metrics[part] else "–"
             for part in ("validation", "test")
         ]
         lines.append(f"{name.replace('_', ' '):<24}" + "".join(f"{v:>16}" for v in values))
     if "folds" in metrics:
-        return "\n".join([*lines, "", f"runs         {result.directory / 'fold*'}"])
-    lines += [
-        "",
-        f"model        {result.directory / 'model.keras'}",
-        f"predictions  {result.directory / 'predictions.csv'}",
-        f"TensorBoard  tensorboard --logdir {quoted(result.directory)}",
-    ]
-    return "\n".join(lines)
-
-
-def _value(mean: float, spread: float | None) -> str:
-    return f"{mean:.3f}" if spread is None else f"{mean:.3f} ± {spread:.3f}"
+        return "\n".join([*lines, "", f"runs         {directory / 'fold*'}"])
+    files = {"model": "model.keras", "predictions": "predictions.csv"}
+    return "\n".join([*lines, "", *cli.whereabouts(directory, **files)])
 
 
 if __name__ == "__main__":

@@ -36,7 +36,7 @@ DIRTY = {
 COMMAND = """
 import sys
 from tl_apps.cli import quiet_import, run_command
-from tl_apps.help import Command
+from tl_apps.flags import Command
 
 def body(values):
     with quiet_import():

@@ -11,41 +11,33 @@ import importlib
 import sys
 from typing import Any
 
-from tl_strategies.version import VERSION as __version__
+__version__ = "0.1.0"
 
-_PUBLIC = {
-    "Head": "tl_strategies.plans.plan",
-    "Phase": "tl_strategies.plans.plan",
-    "Plan": "tl_strategies.plans.plan",
-    "Settings": "tl_strategies.settings.run",
-    "Strategy": "tl_strategies.strategies",
-    "Task": "tl_strategies.task",
-    "Unit": "tl_strategies.backbones.units",
-    "UsageError": "tl_strategies.errors",
-    "curve": "tl_strategies.api",
-    "find_units": "tl_strategies.backbones.units",
-    "fit": "tl_strategies.api",
-    "get_strategy": "tl_strategies.strategies",
-    "load": "tl_strategies.api",
-    "load_backbone": "tl_strategies.backbones.zoo",
-    "phases": "tl_strategies.strategies.adapt",
-    "register": "tl_strategies.strategies",
-    "search_depth": "tl_strategies.api",
+_NAMES = {
+    "api": ("curve", "fit", "load", "search_depth"),  # need TensorFlow under Keras
+    "backbones.units": ("Unit", "find_units"),
+    "backbones.zoo": ("load_backbone",),
+    "errors": ("UsageError",),
+    "plans.plan": ("Head", "Phase", "Plan"),
+    "settings.run": ("Settings",),
+    "strategies": ("Strategy", "get_strategy", "register"),
+    "strategies.adapt": ("phases",),
+    "task": ("Task",),
 }
-_TRAINING = ("curve", "fit", "load", "search_depth")  # need TensorFlow under Keras
-__all__ = [*_PUBLIC, "__version__"]
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = [*_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _PUBLIC:
+    if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     surroundings: contextlib.AbstractContextManager = contextlib.nullcontext()
-    if name in _TRAINING and "keras" not in sys.modules:
+    if _MODULES[name] == "api" and "keras" not in sys.modules:
         from tl_strategies.environment import cleaned
 
         surroundings = cleaned()
     with surroundings:
-        return getattr(importlib.import_module(_PUBLIC[name]), name)
+        return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -21,7 +21,7 @@ from tl_strategies.files import read_json, read_text
 from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.folds import run_folds
 from tl_strategies.runs.job import Checked, Job, check, create_run_directory, prepare, replan
-from tl_strategies.runs.place import RECORD
+from tl_strategies.runs.manifest import RECORD
 from tl_strategies.runs.run import Run, run
 from tl_strategies.search.search import Found, finish, open_search, run_search
 from tl_strategies.search.settings import GROUPS as TRIAL_GROUPS
@@ -35,10 +35,6 @@ from tl_strategies.strategies import Strategy
 from tl_strategies.strategies.registry import name_of
 
 Around = Callable[[Job], contextlib.AbstractContextManager]  # the time from which files are written
-
-
-def _nothing(job: Job) -> contextlib.AbstractContextManager:
-    return contextlib.nullcontext()
 
 
 @undisturbed()
@@ -122,10 +118,7 @@ def curve(data: Any = None, **flags: Any) -> dict[str, Any]:
 
 @undisturbed()
 def load(directory: Any) -> Run:
-    """A finished run: of `tl-run` or `tl.fit`, a fold's, or the best of a search.
-
-    Args:
-        directory: of the run; of a search, that in `best/` is given.
+    """A finished run: of `tl-run` or `tl.fit`, a fold's, or of a search's directory the best.
 
     Raises:
         UsageError: there is no finished run.
@@ -134,30 +127,25 @@ def load(directory: Any) -> Run:
     if (directory / "best" / RECORD).is_file():
         directory /= "best"
     metrics = read_json(directory / "metrics.json")
-    plan = next(
-        (path for path in (directory / RECORD, directory / "fold1" / RECORD) if path.is_file()),
-        None,
-    )
-    if metrics is None or plan is None:
+    plans = [path for path in (directory / RECORD, directory / "fold1" / RECORD) if path.is_file()]
+    if metrics is None or not plans:
         raise UsageError(
             f"The directory must hold a finished run: metrics.json and {RECORD}. Received: "
             f"{directory}. A run that was stopped is finished by --resume."
         )
-    return Run(directory, metrics, Plan.from_json(read_text(plan)))
+    return Run(directory, metrics, Plan.from_json(read_text(plans[0])))
 
 
-def do_run(checked: Checked, workers: Workers, around: Around = _nothing) -> Run:
-    """What `tl-run` and `fit` do once all that needs no Keras is checked.
-
-    Args:
-        checked: the run.
-        workers: who does folds, or trials.
-        around: is entered with the job when its directory is made.
-    """
+def do_run(checked: Checked, workers: Workers, around: Around = contextlib.nullcontext) -> Run:
+    """What `tl-run` and `fit` do once all that needs no Keras is checked."""
     settings = checked.settings
     searches = settings.n == "auto"
-    if searches:
-        checked = _to_search(checked)
+    if searches:  # with validation images, and each trial exact
+        train_on = settings.train_on if settings.protocol == "none" else None
+        trials = dataclasses.replace(
+            settings, n=None, deterministic=True, train_on=train_on or "train"
+        )
+        checked = dataclasses.replace(checked, settings=trials, strategy=None)
     job = prepare(checked)
     if text := unheeded_text(settings, job.plan or replan(job, job.settings, job.directory).plan):
         print(text)
@@ -166,12 +154,17 @@ def do_run(checked: Checked, workers: Workers, around: Around = _nothing) -> Run
     job = create_run_directory(job)
     with around(job):
         if searches:
-            return _run_best(job, workers)
-        return run_folds(job, workers) if settings.folds and not settings.fold else run(job)
+            below = dataclasses.replace(job, directory=job.directory / "search")
+            found = run_search(SearchSettings(**dataclasses.asdict(workers)), below)
+            picture = below.directory / "depth_curve.png"
+            print(f"n = {found.point.n}; the curve is {picture}", flush=True)
+            return finish(found, job.directory)
+        folds = settings.folds and not settings.fold
+        return run_folds(job, workers) if folds else run(job, workers=workers)
 
 
 def do_search(
-    checked: Checked, search: SearchSettings, around: Around = _nothing
+    checked: Checked, search: SearchSettings, around: Around = contextlib.nullcontext
 ) -> tuple[Found, Run]:
     """What `tl-search` and `search_depth` do: what was found, and the best as a run."""
     job = open_search(checked, search)
@@ -184,29 +177,13 @@ def do_search(
         return found, finish(found, job.directory / "best")
 
 
-def do_curve(checked: Checked, asked: CurveSettings, around: Around = _nothing) -> dict[str, Any]:
-    """What `tl-curve` and `curve` do; see `do_run`."""
+def do_curve(
+    checked: Checked, asked: CurveSettings, around: Around = contextlib.nullcontext
+) -> dict[str, Any]:
+    """What `tl-curve` and `curve` do."""
     job = open_curve(checked, asked)
     with around(job):
         return run_curve(asked, job) | {"directory": job.directory}
-
-
-def _to_search(checked: Checked) -> Checked:
-    """The run as a search has it: with a depth to be found, exact, with validation images."""
-    settings = checked.settings
-    train_on = settings.train_on if settings.protocol == "none" else None
-    settings = dataclasses.replace(
-        settings, n=None, deterministic=True, train_on=train_on or "train"
-    )
-    return dataclasses.replace(checked, settings=settings, strategy=None)
-
-
-def _run_best(job: Job, workers: Workers) -> Run:
-    """Search for the best depth below the run's directory; the run that has it."""
-    below = dataclasses.replace(job, directory=job.directory / "search")
-    found = run_search(SearchSettings(**dataclasses.asdict(workers)), below)
-    print(f"n = {found.point.n}; the curve is {below.directory / 'depth_curve.png'}", flush=True)
-    return finish(found, job.directory)
 
 
 def _take_strategy(
@@ -248,25 +225,16 @@ def _take_objects(
 
 
 def _sort(name: str, flags: dict[str, Any], *groups: tuple[type, ...]) -> list[dict[str, Any]]:
-    """Flags by the groups of settings that have them.
-
-    Raises:
-        UsageError: none has one.
-    """
+    """Flags by the groups of settings that have them; one that none has is a UsageError."""
     known = [names_of(*group) for group in groups]
     for flag in flags:
         if not any(flag in names for names in known):
-            every = [one for names in known for one in names]
-            raise unknown(f"An argument of {name}", flag, every)
+            raise unknown(f"An argument of {name}", flag, [*known[0], *known[1]])
     return [{flag: value for flag, value in flags.items() if flag in names} for names in known]
 
 
 def _workers(schema: type, values: dict[str, Any], checked: Checked) -> Any:
-    """Settings that say who works.
-
-    Raises:
-        UsageError: what workers would need lies in this process's memory.
-    """
+    """Settings that say who works; refused where workers would need this process's memory."""
     workers = schema(**values)
     check_workers(workers)
     here = checked.settings.dataset == "data" or checked.model is not None

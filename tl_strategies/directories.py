@@ -24,11 +24,9 @@ def is_ours(directory: str | os.PathLike) -> bool:
 
 
 def make_directory(directory: pathlib.Path, marked: bool = False) -> None:
-    """Make a directory for the user alone where there is none, with the mark that it is ours.
+    """Make a directory, and those above it, for the user alone, with the mark that it is ours.
 
-    Args:
-        directory: is made with those above it.
-        marked: whether it has a mark of its own even where it lies in one that has.
+    `marked` gives it a mark of its own even where it lies in one that has.
     """
     if directory.is_dir():
         return
@@ -37,10 +35,7 @@ def make_directory(directory: pathlib.Path, marked: bool = False) -> None:
     for path in reversed(missing):
         path.mkdir(mode=0o700, exist_ok=True)
     if not inside:  # who holds it already marks it
-        with (
-            contextlib.suppress(BlockingIOError),
-            locked(directory / MARK, wait=False),
-        ):
+        with contextlib.suppress(BlockingIOError), locked(directory / MARK, wait=False):
             _write_mark(directory, MADE)
 
 
@@ -48,15 +43,8 @@ def make_directory(directory: pathlib.Path, marked: bool = False) -> None:
 def claimed(directory: pathlib.Path, record: str, names: Iterable[str]) -> Iterator[None]:
     """Hold a directory for this process, made and marked where it is new.
 
-    Nothing is left of it where nothing was written.
-
-    Args:
-        directory: for a piece of long work.
-        record: the file that shows that such work was begun here.
-        names: of files and directories that the work will write.
-
-    Raises:
-        UsageError: another process holds it, or what it has of the user's would be replaced.
+    Nothing is left of it where nothing was written. `record` is the file that shows that such work
+    was begun here, `names` are all that it writes: what the user has of these is not replaced.
     """
     make_directory(directory)
     with contextlib.ExitStack() as stack:
@@ -64,12 +52,19 @@ def claimed(directory: pathlib.Path, record: str, names: Iterable[str]) -> Itera
         entries = {path.name for path in directory.iterdir() if not is_ours(path)} - {MARK}
         if record not in entries:
             begun = _read_mark(directory)[1]  # and killed at once
-            _refuse_to_replace(directory, entries & set(RECORDS if begun else names))
+            replaced = sorted(entries & set(RECORDS if begun else names))
+            if replaced:
+                raise UsageError(
+                    "--run_dir must not hold files that would be replaced. Received: "
+                    f"{directory}, which has {', '.join(replaced[:5])}. Name another directory."
+                )
         _write_mark(directory, USED if entries else MADE)
         try:
             yield
         finally:
-            _drop_empty(directory)
+            if is_ours(directory) and [path.name for path in directory.iterdir()] == [MARK]:
+                (directory / MARK).unlink()
+                directory.rmdir()
 
 
 def number_near(directory: pathlib.Path) -> str:
@@ -114,18 +109,3 @@ def _write_mark(directory: pathlib.Path, kind: str) -> None:
     with (directory / MARK).open("r+b") as file:
         if not file.read(1):
             file.write(f"{kind}\n{secrets.token_hex(8)}\n".encode())
-
-
-def _refuse_to_replace(directory: pathlib.Path, names: set[str]) -> None:
-    if names:
-        raise UsageError(
-            "--run_dir must not hold files that would be replaced. Received: "
-            f"{directory}, which has {', '.join(sorted(names)[:5])}. Name another directory."
-        )
-
-
-def _drop_empty(directory: pathlib.Path) -> None:
-    """Remove a directory that we made and that holds nothing but our mark."""
-    if is_ours(directory) and [path.name for path in directory.iterdir()] == [MARK]:
-        (directory / MARK).unlink()
-        directory.rmdir()

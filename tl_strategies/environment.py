@@ -13,42 +13,42 @@ import numpy as np
 from tl_strategies.errors import UsageError
 from tl_strategies.output import shielded
 
+UNWANTED = (
+    *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH"),  # would shorten trainings, and say nothing
+    *("KERAS_NNX_ENABLED", "TF_USE_LEGACY_KERAS", "TF2_BEHAVIOR", "PYTHONWARNINGS"),
+    # One that this version does not know ends the process.
+    *("TF_XLA_FLAGS", "TF_FUNCTION_JIT_COMPILE_DEFAULT", "AUTOGRAPH_STRICT_CONVERSION"),
+    *("PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION", "MATPLOTLIBRC", "SCIPY_ARRAY_API"),
+    *("SKLEARN_ASSUME_FINITE", "SKLEARN_WORKING_MEMORY", "SKLEARN_PAIRWISE_DIST_CHUNK_SIZE"),
+)
 # As our libraries must find them; what is None must not be there.
-VARIABLES = {
-    "KERAS_BACKEND": "tensorflow",
-    "KERAS_MAX_EPOCHS": None,  # both would shorten trainings, and say nothing
-    "KERAS_MAX_STEPS_PER_EPOCH": None,
-    "KERAS_NNX_ENABLED": None,
-    "TF_USE_LEGACY_KERAS": None,
-    "TF2_BEHAVIOR": None,
-    "TF_XLA_FLAGS": None,  # here and below, one that this version does not know ends the process
-    "TF_FUNCTION_JIT_COMPILE_DEFAULT": None,
-    "AUTOGRAPH_STRICT_CONVERSION": None,
-    "PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION": None,
-    "MPLBACKEND": "agg",
-    "MATPLOTLIBRC": None,
-    "SCIPY_ARRAY_API": None,
-    "SKLEARN_ASSUME_FINITE": None,
-    "SKLEARN_WORKING_MEMORY": None,
-    "SKLEARN_PAIRWISE_DIST_CHUNK_SIZE": None,
-    "PYTHONWARNINGS": None,
-}
+VARIABLES = {"KERAS_BACKEND": "tensorflow", "MPLBACKEND": "agg", **dict.fromkeys(UNWANTED)}
 XLA = "XLA_FLAGS"
 XLA_KEPT = "--xla_gpu_cuda_data_dir="  # says where CUDA is; JAX knows flags that are fatal here
+KERAS = {
+    "dtype_policy": "float32",
+    "floatx": "float32",
+    "epsilon": 1e-7,
+    "image_data_format": "channels_last",
+    "max_epochs": None,
+    "max_steps_per_epoch": None,
+}
 NUMPY = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 UNHEEDED = (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning)
 
 
 def clean(environment: MutableMapping[str, str]) -> None:
     """Set the variables of an environment that would change a training, or break it."""
-    for name, value in VARIABLES.items():
+    kept = [flag for flag in environment.get(XLA, "").split() if flag.startswith(XLA_KEPT)]
+    _put(environment, VARIABLES | {XLA: " ".join(kept) or None})
+
+
+def _put(environment: MutableMapping[str, str], variables: dict[str, str | None]) -> None:
+    """Set variables of an environment, and remove those that are None."""
+    for name, value in variables.items():
         environment.pop(name, None)
         if value is not None:
             environment[name] = value
-    kept = [flag for flag in environment.get(XLA, "").split() if flag.startswith(XLA_KEPT)]
-    environment.pop(XLA, None)
-    if kept:
-        environment[XLA] = " ".join(kept)
 
 
 def take_over() -> None:
@@ -84,10 +84,7 @@ def cleaned() -> Iterator[None]:
     try:
         yield
     finally:
-        for name, value in before.items():
-            os.environ.pop(name, None)
-            if value is not None:
-                os.environ[name] = value
+        _put(os.environ, before)
 
 
 def import_keras() -> None:
@@ -99,9 +96,7 @@ def import_keras() -> None:
     try:
         import keras.src.backend.config
     finally:
-        del os.environ["KERAS_HOME"]
-        if given is not None:
-            os.environ["KERAS_HOME"] = given
+        _put(os.environ, {"KERAS_HOME": given})
     home = os.path.expanduser("~")  # noqa: PTH111
     base = home if os.access(home, os.W_OK) else tempfile.gettempdir()
     # Where it keeps weights that it has fetched.
@@ -113,9 +108,6 @@ def undisturbed() -> Iterator[None]:
     """The time of a call from Python: what the session has set is as our results assume it.
 
     Afterwards it is again as it was. What is printed meanwhile cannot fail.
-
-    Raises:
-        UsageError: TensorFlow builds graphs, as version 1 did.
     """
     with plain_keras(), plain_tensorflow(), np.errstate(**NUMPY), shielded():
         yield
@@ -126,21 +118,14 @@ def plain_keras() -> Iterator[None]:
     """Keras's settings as they are where nobody has changed them."""
     from keras import config
 
-    settings = (
-        (config.set_dtype_policy, config.dtype_policy(), "float32"),
-        (config.set_floatx, config.floatx(), "float32"),
-        (config.set_epsilon, config.epsilon(), 1e-7),
-        (config.set_image_data_format, config.image_data_format(), "channels_last"),
-        (config.set_max_epochs, config.max_epochs(), None),
-        (config.set_max_steps_per_epoch, config.max_steps_per_epoch(), None),
-    )
+    before = {name: getattr(config, name)() for name in KERAS}
     try:
-        for change, _, plain in settings:
-            change(plain)
+        for name, plain in KERAS.items():
+            getattr(config, f"set_{name}")(plain)
         yield
     finally:
-        for change, before, _ in settings:
-            change(before)
+        for name, value in before.items():
+            getattr(config, f"set_{name}")(value)
 
 
 @contextlib.contextmanager

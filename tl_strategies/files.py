@@ -23,9 +23,6 @@ def atomic_write(target: pathlib.Path) -> Iterator[pathlib.Path]:
 
     Before that it is flushed to the disk. Where the block raises, nothing is left. A directory that
     another process has put there in the meantime stays.
-
-    Raises:
-        UsageError: a directory is in the place of a file.
     """
     make_directory(target.parent)
     name = f"{MARK}-{number_near(target.parent)}-{secrets.token_hex(4)}-{target.name}"
@@ -34,7 +31,7 @@ def atomic_write(target: pathlib.Path) -> Iterator[pathlib.Path]:
         yield aside
         if aside.is_dir() and target.exists():
             return
-        for path in [*_inside(aside), aside]:
+        for path in (*aside.rglob("*"), aside):  # a file has nothing inside
             _flush(path)
         try:
             aside.replace(target)
@@ -80,10 +77,6 @@ def read_json(path: pathlib.Path) -> dict[str, Any] | None:
         pass
     print(f"a damaged file is not used: {path}", flush=True)
     return None
-
-
-def _inside(directory: pathlib.Path) -> list[pathlib.Path]:
-    return list(directory.rglob("*")) if directory.is_dir() else []
 
 
 def _flush(path: pathlib.Path) -> None:

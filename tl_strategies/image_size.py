@@ -11,11 +11,7 @@ ImageSize = int | tuple[int, int]
 
 
 def parse_size(given: Any) -> ImageSize | None:
-    """A size from what a user gives: a side, "HEIGHTxWIDTH", two numbers; None stays None.
-
-    Raises:
-        UsageError: it is none of these, or not from 1 to LARGEST.
-    """
+    """A size from what a user gives: a side, "HEIGHTxWIDTH", two numbers; None stays None."""
     if given is None:
         return None
     numbers = given

@@ -27,29 +27,27 @@ def score(probabilities: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     from sklearn.metrics import f1_score
 
     values = np.clip(probabilities.astype("float64"), LEAST, 1 - LEAST)
+    calibration_off = calibration_error(*confidences(probabilities, labels))
     if labels.ndim == 2:
-        precisions = average_precisions(probabilities, labels)
+        f1 = f1_score(labels, probabilities > 0.5, average="macro", zero_division=0)
         voc07 = [voc07_precision(*pair) for pair in zip(probabilities.T, labels.T, strict=True)]
         return {
-            "mean_average_precision": _mean(precisions),
+            "mean_average_precision": _mean(average_precisions(probabilities, labels)),
             "mean_average_precision_voc07": _mean(voc07),
             "loss": float(-np.where(labels, np.log(values), np.log(1 - values)).mean()),
-            "macro_f1": float(
-                f1_score(labels, probabilities > 0.5, average="macro", zero_division=0)
-            ),
-            "calibration_error": calibration_error(*confidences(probabilities, labels)),
+            "macro_f1": float(f1),
+            "calibration_error": calibration_off,
         }
     predicted = probabilities.argmax(axis=1)
     right = predicted == labels
     present = np.unique(labels)
+    f1 = f1_score(labels, predicted, labels=present, average="macro", zero_division=0)
     metrics = {
         "accuracy": float(right.mean()),
         "loss": float(-np.log(values[np.arange(len(labels)), labels]).mean()),
         "balanced_accuracy": float(np.mean([right[labels == label].mean() for label in present])),
-        "macro_f1": float(
-            f1_score(labels, predicted, labels=present, average="macro", zero_division=0)
-        ),
-        "calibration_error": calibration_error(*confidences(probabilities, labels)),
+        "macro_f1": float(f1),
+        "calibration_error": calibration_off,
     }
     if probabilities.shape[1] > TOP:
         best = np.argpartition(-probabilities, TOP, axis=1)[:, :TOP]
@@ -76,7 +74,7 @@ def score_classes(
                 "precision": hits / np.bincount(predicted, minlength=count),
             }
     return {
-        name: {metric: float(of[i]) for metric, of in values.items() if np.isfinite(of[i])}
+        name: {metric: float(v[i]) for metric, v in values.items() if np.isfinite(v[i])}
         for i, name in enumerate(names)
     }
 
@@ -86,8 +84,8 @@ def average_precisions(probabilities: np.ndarray, labels: np.ndarray) -> list[fl
     from sklearn.metrics import average_precision_score
 
     return [
-        float(average_precision_score(truth, of)) if truth.any() else float("nan")
-        for of, truth in zip(probabilities.T, labels.T, strict=True)
+        float(average_precision_score(truth, scores)) if truth.any() else float("nan")
+        for scores, truth in zip(probabilities.T, labels.T, strict=True)
     ]
 
 
@@ -100,8 +98,7 @@ def voc07_precision(scores: np.ndarray, truth: np.ndarray) -> float:
     hits = np.cumsum(truth[order])
     precision = hits / np.arange(1, len(order) + 1)
     # Recall is at least k / 10, in whole numbers: 0.3 is not 3 * 0.1.
-    best = [precision[10 * hits >= k * hits[-1]].max() for k in range(11)]
-    return float(np.mean(best))
+    return float(np.mean([precision[10 * hits >= k * hits[-1]].max() for k in range(11)]))
 
 
 def confidences(probabilities: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -118,7 +115,7 @@ def calibration(sure: np.ndarray, right: np.ndarray) -> tuple[np.ndarray, np.nda
     bins = np.minimum((sure * BINS).astype(int), BINS - 1)
     counts = np.bincount(bins, minlength=BINS)
     there = counts > 0
-    means = [np.bincount(bins, of, BINS)[there] / counts[there] for of in (sure, right)]
+    means = [np.bincount(bins, v, BINS)[there] / counts[there] for v in (sure, right)]
     return *means, counts[there]
 
 

@@ -13,11 +13,7 @@ TRIES = 10  # to lock; some network drives never give a file the same number twi
 
 
 def open_regular(path: pathlib.Path, follow: bool = True) -> BinaryIO:
-    """Open a file to read it; a named pipe does not wait for its writer.
-
-    Raises:
-        OSError: it cannot be opened, or is no regular file, or a link that is not to be followed.
-    """
+    """Open a file to read it; an OSError where it is none, also for a pipe that has no writer."""
     flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | (0 if follow else os.O_NOFOLLOW)
     file = os.fdopen(os.open(path, flags), "rb")
     if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
@@ -27,14 +23,11 @@ def open_regular(path: pathlib.Path, follow: bool = True) -> BinaryIO:
 
 
 @contextlib.contextmanager
-def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
-    """Hold the lock that a file stands for; a process that dies lets it go.
+def locked(path: pathlib.Path, wait: bool = True, shared: bool = False) -> Iterator[None]:
+    """Hold the lock that a file stands for, alone or shared; a process that dies lets it go.
 
-    The file may have been put there by anyone: it is neither followed nor cut.
-
-    Raises:
-        BlockingIOError: another process holds it and `wait` is False.
-        OSError: there can be no lock here.
+    The file may have been put there by anyone: it is neither followed nor cut. Without `wait`, a
+    lock that another process holds is a BlockingIOError.
     """
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     for left in reversed(range(TRIES)):
@@ -43,7 +36,8 @@ def locked(path: pathlib.Path, wait: bool = True) -> Iterator[None]:
             held = os.fstat(descriptor)
             if not stat.S_ISREG(held.st_mode):
                 raise OSError(errno.EINVAL, "a lock must be a regular file", str(path))
-            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+            kind = fcntl.LOCK_SH if shared else fcntl.LOCK_EX
+            fcntl.flock(descriptor, kind | (0 if wait else fcntl.LOCK_NB))
             if _is_at(held, path) or not left:
                 yield
                 return

@@ -54,9 +54,6 @@ class Shield:
     """A text stream around another one, which may be None, may lack methods, or be gone.
 
     Text is decoration: where it cannot be written it is lost, and nothing else happens.
-
-    Args:
-        stream: to write to.
     """
 
     def __init__(self, stream: TextIO | None):
@@ -77,9 +74,7 @@ class Shield:
             self._call("flush")
 
     def isatty(self) -> bool:
-        if not hasattr(self.stream, "isatty"):
-            return False
-        return bool(self._call("isatty"))
+        return hasattr(self.stream, "isatty") and bool(self._call("isatty"))
 
     def writable(self) -> bool:
         return True
@@ -116,7 +111,7 @@ class Shield:
 def shielded() -> Iterator[None]:
     """Let no text that is printed stop what prints it."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (of if isinstance(of, Shield) else Shield(of) for of in before)
+    sys.stdout, sys.stderr = (s if isinstance(s, Shield) else Shield(s) for s in before)
     try:
         yield
     finally:

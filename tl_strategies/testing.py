@@ -125,11 +125,10 @@ def _check_training(strategy: Strategy, backbone: keras.Model, units: list[Unit]
         for weight in _unit_weights(model, unit):
             kernel = len(weight.shape) > 1
             where = f"{weight.path} of unit {unit.depth} ({strategy!r})"
+            same = np.array_equal(start[weight.path], source[weight.path])
             if row.weights == "pretrained":
-                same = np.array_equal(start[weight.path], source[weight.path])
                 _require(same, f"a pretrained weight must start as it was: {where}")
             elif kernel:
-                same = np.array_equal(start[weight.path], source[weight.path])
                 _require(not same, f"a fresh weight must differ from the pretrained: {where}")
             still = np.array_equal(start[weight.path], _value(weight))
             if not trained or (row.bn == "frozen" and not kernel):

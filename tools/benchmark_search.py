@@ -34,9 +34,8 @@ import numpy as np
 from benchmark_engine import RATE, classifier, compile_model
 
 import tl_strategies as tl
-from tl_strategies.backbones.cost import multiply_adds
 from tl_strategies.backbones.surgery import cut
-from tl_strategies.backbones.units import unit_output
+from tl_strategies.backbones.units import multiply_adds, unit_output
 from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
 from tl_strategies.data.sources import list_dataset

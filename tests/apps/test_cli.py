@@ -6,7 +6,7 @@ import subprocess
 import pytest
 
 from tl_apps.cli import quoted, run_command
-from tl_apps.help import Command
+from tl_apps.flags import Command
 from tl_strategies.errors import UsageError
 
 NAMES = ["plain", "two words", "it's", "a\x1b[31m", "caf\udce9", "a\nb", "back\\slash\t'", "$(x)"]

@@ -6,8 +6,7 @@ import pytest
 
 import tl_strategies as tl
 from tl_apps import tl_curve, tl_inspect, tl_run, tl_search
-from tl_apps.flags import Flag, parse
-from tl_apps.help import Command
+from tl_apps.flags import Command, Flag, parse
 from tl_strategies.errors import UsageError
 
 SCHEMA = [

@@ -14,19 +14,19 @@ import time
 import pytest
 
 from tl_apps.cli import run_command
-from tl_apps.help import Command
+from tl_apps.flags import Command
 from tl_apps.stopping import GRACE, children
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 BEGIN = """
 import hashlib, pathlib, subprocess, sys, time
 from tl_apps.cli import run_command
-from tl_apps.help import Command
+from tl_apps.flags import Command
 from tl_apps.stopping import at_once, how_to_go_on
 
 def body(values):
-    with how_to_go_on(lambda: "; go on with run"):
-        work()
+    how_to_go_on(lambda: "; go on with run")
+    work()
 
 def compute():
     hashlib.pbkdf2_hmac("sha512", b"", b"", 10**9)  # minutes; no signal ends it before

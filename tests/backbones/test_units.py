@@ -7,7 +7,7 @@ from keras import layers
 
 import tl_strategies as tl
 from tl_strategies.backbones.surgery import copy_model, cut, reinitialize
-from tl_strategies.backbones.units import coarse_units, find_units, unit_output
+from tl_strategies.backbones.units import coarse_units, find_units, multiply_adds, unit_output
 from tl_strategies.backbones.zoo import load_backbone
 from tl_strategies.testing import tiny_backbone
 
@@ -109,3 +109,18 @@ def test_what_cannot_be_cut_is_said(kind):
         model = type("Mine", (keras.Model,), {})()
     with pytest.raises(tl.UsageError, match=r"A backbone must .*"):
         find_units(model)
+
+
+def test_the_cost_of_each_kind_of_kernel():
+    inputs = keras.Input((8, 8, 4))
+    x = layers.Conv2D(6, 3, 2, "same", name="conv")(inputs)  # 4 x 4 places
+    x = layers.ReLU()(x)
+    x = layers.DepthwiseConv2D(3, padding="same", name="depthwise")(x)
+    x = layers.ReLU()(x)
+    x = layers.Conv2D(6, 1, groups=2, name="grouped")(x)
+    x = layers.ReLU()(x)
+    x = layers.Flatten()(x * 2)  # an operation that is no layer
+    x = layers.Dense(5, name="dense")(x)
+    model = keras.Model(inputs, x)
+    costs = multiply_adds(model, find_units(model))
+    assert costs == [16 * 9 * 4 * 6, 16 * 9 * 6, 16 * 6 * 6 // 2, 96 * 5]

@@ -13,12 +13,11 @@ from PIL import Image
 
 import tl_strategies as tl
 from tests.conftest import draw
-from tl_strategies.data.clipart import ARCHIVE
 from tl_strategies.data.decode import read_image
 from tl_strategies.data.folder import list_folder
 from tl_strategies.data.images import load_images
 from tl_strategies.data.parts import Splitting
-from tl_strategies.data.sources import list_dataset
+from tl_strategies.data.sources import ARCHIVE, list_dataset
 from tl_strategies.store.store import Store
 
 

@@ -19,9 +19,9 @@ from tl_strategies.data.sources import list_dataset
 from tl_strategies.store.store import Store
 
 
-def report_of(dataset, store=None, **how):
+def report_of(dataset, store=None, size=16, **how):
     listing, store = list_dataset(dataset), Store(store)
-    return describe_data(load_images(listing, 16, Splitting(**how), store, lambda done: None))
+    return describe_data(load_images(listing, size, Splitting(**how), store, lambda done: None))
 
 
 @pytest.fixture
@@ -132,7 +132,8 @@ def test_a_file_that_can_be_read_only_later_stands_for_no_other(photos, tmp_path
     assert images.listing.left_out == ((path, "the file does not exist"),)
 
 
-def test_blank_images_are_said(photos):
+@pytest.mark.parametrize("size", [16, (16, 40), (40, 16)])
+def test_blank_images_are_said(photos, size):
     def add(name, picture, **more):
         picture.save(photos / "red" / name, **more)
 
@@ -151,7 +152,7 @@ def test_blank_images_are_said(photos):
     box = Image.new("RGB", (32, 32), "white")
     box.paste("blue", (8, 8, 24, 24))
     add("box.png", box)
-    report = report_of(f"folder:{photos}")
+    report = report_of(f"folder:{photos}", size=size)
     blank = {pathlib.Path(path).name for path in report["blank"]}
     assert blank == {"white.png", "wide.png", "tall.jpg", "chalk.png", "dot.png"}
     assert "one colour  5: " in data_text(report)
@@ -232,7 +233,7 @@ def test_a_run_says_what_the_network_gets(photos, backbone, tmp_path, capsys):
 
 
 def test_a_network_without_preprocessing_is_noticed():
-    from tl_strategies.training.input_range import range_text
+    from tl_strategies.training.forward import range_text
 
     assert "A backbone holds its preprocessing" in range_text((0.0, 255.0))
     assert "holds" not in range_text((-1.0, 1.0))

@@ -10,7 +10,7 @@ from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.plan import Phase
 from tl_strategies.strategies import strategies
 from tl_strategies.strategies.adapt import adapt
-from tl_strategies.strategies.create import create_strategy
+from tl_strategies.strategies.registry import create_strategy
 from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
 
 

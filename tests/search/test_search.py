@@ -20,6 +20,8 @@ from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.job import check
 from tl_strategies.search.search import finish, open_search
 from tl_strategies.search.settings import SearchSettings
+from tl_strategies.store.cache import store_directory
+from tl_strategies.store.store import Store
 
 PLUGIN = """
 import tl_strategies as tl
@@ -68,6 +70,13 @@ def test_every_depth_with_every_seed(finished):
     assert found.summary["chosen"]["validation"][0] == pytest.approx(np.mean(by_n[best]), abs=1e-6)
     [kept] = directory.glob("trials/*/*/checkpoints")
     assert kept.parent.parent.name == found.point.trial_id
+
+
+def test_features_are_computed_once(find, base):
+    find(depths="1,2,3")
+    tables = Store(store_directory(base.cache_dir)).tables()
+    depths = [table["depth"] for table in tables if table["kind"] == "features"]
+    assert sorted(depths) == [1, 2, 3]
 
 
 def test_a_trial_scores_what_a_run_does(finished, tmp_path):

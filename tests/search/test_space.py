@@ -7,7 +7,7 @@ from tl_strategies.search.oracles import make_oracle
 from tl_strategies.search.settings import SearchSettings
 from tl_strategies.search.space import all_points, make_space, trial_settings
 from tl_strategies.settings.run import Settings
-from tl_strategies.strategies.create import create_strategy
+from tl_strategies.strategies.registry import create_strategy
 from tl_strategies.testing import tiny_backbone
 
 

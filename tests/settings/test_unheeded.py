@@ -6,7 +6,7 @@ from tl_strategies.backbones.units import find_units
 from tl_strategies.settings.run import Settings
 from tl_strategies.settings.unheeded import DESCENT, unheeded, unheeded_text
 from tl_strategies.strategies import strategies
-from tl_strategies.strategies.create import create_strategy
+from tl_strategies.strategies.registry import create_strategy
 from tl_strategies.task import Task
 from tl_strategies.testing import tiny_backbone
 

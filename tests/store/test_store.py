@@ -14,7 +14,7 @@ import tl_strategies as tl
 from tl_strategies.directories import MARK
 from tl_strategies.files import atomic_write
 from tl_strategies.store import table
-from tl_strategies.store.store import Store
+from tl_strategies.store.store import Store, Wanted
 
 SHAPE = (2, 3)
 
@@ -322,6 +322,45 @@ def test_several_processes_compute_once(tmp_path, start):
         process.join()
         assert process.exitcode == 0
     assert (tmp_path / "log").read_text() == "computed\n"
+
+
+def _share(directory, barrier, rows):
+    def compute(positions):
+        for position in positions:
+            barrier.wait(60)  # for the other process, which must have begun too
+            yield position, np.full(SHAPE, position, "float32")
+
+    Store(directory).share(Wanted({}, {}, keys(*range(8)), SHAPE, "float32", compute), rows)
+
+
+def test_shares_are_added_at_the_same_time(tmp_path):
+    context = multiprocessing.get_context("spawn")
+    barrier = context.Barrier(2)
+    processes = [
+        context.Process(target=_share, args=(tmp_path / "store", barrier, rows))
+        for rows in (np.arange(4), np.arange(4, 8))
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    rows = Rows(*range(8))
+    entry = Store(tmp_path / "store").fetch({}, {}, keys(*range(8)), SHAPE, "float32", rows)
+    assert (entry.status, rows.computed) == ("hit", [])
+    check(entry, range(8))
+
+
+def test_what_is_missing_has_room_or_is_not_shared(tmp_path):
+    rows = Rows(*range(8))
+    wanted = Wanted({"what": "a"}, {}, keys(*range(8)), SHAPE, "float32", rows)
+    store = Store(tmp_path / "store")
+    fetch(store, Rows(1, 5))
+    assert store.make_room(wanted).tolist() == [0, 2, 3, 4, 6, 7]
+    assert Store(tmp_path / "store", limit=7 * 24).make_room(wanted).tolist() == []
+    assert Store(None).make_room(wanted).tolist() == []
+    store.share(wanted, np.array([4, 5, 6]))
+    assert rows.computed == [4, 6]
 
 
 def test_who_dies_lets_the_lock_go(tmp_path, start):

@@ -12,9 +12,9 @@ def _restored(monkeypatch):
 
 
 def test_a_class_by_its_path():
-    cls = get_strategy("tl_strategies.strategies.partial:Partial")
+    cls = get_strategy("tl_strategies.strategies.fine_tune:Partial")
     assert cls is strategies()["partial"]
-    for wrong in ("tl_strategies.strategies.partial:Partail", "no.such:Thing", "json:dumps"):
+    for wrong in ("tl_strategies.strategies.fine_tune:Partail", "no.such:Thing", "json:dumps"):
         with pytest.raises(tl.UsageError, match="must be"):
             get_strategy(wrong)
 

@@ -7,9 +7,9 @@ import pytest
 import tl_strategies as tl
 from tl_strategies.backbones.units import find_units
 from tl_strategies.plans.model import build_model
-from tl_strategies.settings.options import parse_options
+from tl_strategies.settings.schema import parse_options
 from tl_strategies.strategies import strategies
-from tl_strategies.strategies.create import create_strategy
+from tl_strategies.strategies.registry import create_strategy
 from tl_strategies.testing import TASK, check_strategy, tiny_backbone, tiny_batch
 
 

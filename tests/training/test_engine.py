@@ -10,12 +10,11 @@ from tensorboard.util.tensor_util import make_ndarray
 import tl_strategies as tl
 from tests.forked import call, prepare
 from tl_strategies.evaluation import evaluate
-from tl_strategies.runs import run as training_run
+from tl_strategies.runs.trainer import Trainer
 from tl_strategies.task import Task
 from tl_strategies.training import features
 from tl_strategies.training.checkpoint import Progress
 from tl_strategies.training.class_weight import class_weights
-from tl_strategies.training.engine import Engine
 
 
 def train_cached_and_not(settings, strategies):
@@ -86,7 +85,8 @@ def test_steps_that_are_taken_at_once_change_nothing(settings, tmp_path, monkeyp
     """Of 36 steps 18 are: 32, the most, would go on into the next epoch."""
     settings |= {"batch_size": 1, "train_on": "train+validation"}
     runs = [tl.fit("partial", n=4, **settings)]
-    monkeypatch.setattr(training_run, "Engine", functools.partial(Engine, verbose=False))
+    quiet = functools.partialmethod(Trainer.engine, verbose=False)
+    monkeypatch.setattr(Trainer, "engine", quiet)
     runs.append(tl.fit("partial", n=4, **{**settings, "run_dir": str(tmp_path / "quiet")}))
     for one, other in zip(*(run.model.get_weights() for run in runs), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-6)
@@ -95,14 +95,14 @@ def test_steps_that_are_taken_at_once_change_nothing(settings, tmp_path, monkeyp
 def test_phases_that_go_down_are_computed_upwards(settings, monkeypatch):
     """The features of `gradual` come from each other, so that images go through once."""
     seen = []
-    run_batches = features.run_batches
+    run_rows = features.run_rows
 
-    def watch(forward, array, rows):
+    def watch(forward, array, rows, progress):
         seen.append((tuple(array.shape[1:]), len(rows)))
-        return run_batches(forward, array, rows)
+        return run_rows(forward, array, rows, progress)
 
-    monkeypatch.setattr(features, "run_batches", watch)
-    assert evaluate.run_batches is run_batches
+    monkeypatch.setattr(features, "run_rows", watch)
+    assert evaluate.run_rows is run_rows
     run = tl.fit("gradual", **{**settings, "epochs": 3}, option=["stages=3"])
     assert [phase.trainable_from for phase in run.plan.phases] == [6, 4, 1]
     assert seen == [((16, 16, 3), 36), ((8, 8, 6), 36)]

@@ -14,7 +14,7 @@ from tl_strategies.plans.model import build_model, set_trainable
 from tl_strategies.store.store import Store
 from tl_strategies.testing import TASK, tiny_backbone, tiny_batch
 from tl_strategies.training.features import Features
-from tl_strategies.training.forward import make_forward, model_digest, run_batches
+from tl_strategies.training.forward import make_forward, model_digest, run_rows
 from tl_strategies.training.inputs import Inputs
 
 pytestmark = pytest.mark.usefixtures("_optimized")
@@ -27,9 +27,9 @@ def prefix_of(model, depth):
 def test_a_row_does_not_depend_on_its_neighbours():
     prefix = make_forward(prefix_of(tiny_backbone(), 3))
     images = (tiny_batch(40)[0]).astype("uint8")
-    whole = np.concatenate([out for _, out in run_batches(prefix, images, np.arange(40))])
+    whole = np.stack([*run_rows(prefix, images, np.arange(40))])
     for rows in (np.array([3]), np.array([39, 0, 7]), np.arange(33, 40)):
-        some = np.concatenate([out for _, out in run_batches(prefix, images, rows)])
+        some = np.stack([*run_rows(prefix, images, rows)])
         np.testing.assert_array_equal(some, whole[rows])
     assert len(whole) == 40
 
@@ -40,10 +40,10 @@ def test_a_place_in_the_batch_changes_no_bit(depth):
     backbone = load_backbone("efficientnet_lite0")
     forward = make_forward(cut(backbone, unit_output(backbone, find_units(backbone)[depth - 1]))[0])
     images = np.random.default_rng(0).integers(0, 255, (100, 128, 128, 3)).astype("uint8")
-    whole = np.concatenate([out for _, out in run_batches(forward, images, np.arange(100))])
+    whole = np.stack([*run_rows(forward, images, np.arange(100))])
     for seed, count in enumerate((32, 9, 50)):
         rows = np.random.default_rng(seed).permutation(100)[:count]
-        some = np.concatenate([out for _, out in run_batches(forward, images, rows)])
+        some = np.stack([*run_rows(forward, images, rows)])
         np.testing.assert_array_equal(some, whole[rows])
 
 
@@ -133,5 +133,5 @@ def test_a_changed_weight_or_depth_finds_nothing_wrong(make):
     second = features.fetch(3, {"train": images})["train"]
     assert not np.array_equal(first, second)
     forward = make_forward(features.cut(3)[0])
-    batches = run_batches(forward, images.array, np.arange(70))
-    np.testing.assert_array_equal(second, np.concatenate([values for _, values in batches]))
+    expected = np.stack([*run_rows(forward, images.array, np.arange(70))])
+    np.testing.assert_array_equal(second, expected)

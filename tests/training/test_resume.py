@@ -63,7 +63,7 @@ class AllThenHead(HeadThenAll):
 def test_phases(strategy, settings, tmp_path, monkeypatch):
     """Each phase trains its own units; a run stopped in the second goes on to the same weights."""
     settings = {**settings, "epochs": 4}
-    monkeypatch.setattr("tl_strategies.training.epoch_end.CHECKPOINT_INTERVAL", 0)
+    monkeypatch.setattr("tl_strategies.training.engine.CHECKPOINT_INTERVAL", 0)
     whole = tl.fit(strategy(), **settings)
     events = EventAccumulator(str(whole.directory / "train"), size_guidance={"tensors": 0}).Reload()
     assert [event.step for event in events.Tensors("epoch/loss")] == [1, 2, 3, 4]

@@ -1,10 +1,9 @@
 """CaffeNet, the network of Yosinski et al. (2014), and the same eight weight layers in small.
 
 Krizhevsky et al. (2012) with pooling before normalization; conv1 to fc7 are the backbone, fc8 is
-the head of a run.
+the head of a run. The small one has neither groups nor normalization, which are slow on a CPU, and
+Keras's own initial weights.
 """
-
-from collections.abc import Callable, Sequence
 
 import keras
 from keras import layers, ops
@@ -12,91 +11,59 @@ from keras import layers, ops
 from tl_strategies.image_size import ImageSize, sides
 
 BGR_MEANS = (103.939, 116.779, 123.68)  # of ImageNet, in the order of the channels
+CONVOLUTIONS = {  # filters, kernel size, strides, padding, groups, initial bias
+    "caffenet": (
+        (96, 11, 4, "valid", 1, 0),
+        (256, 5, 1, "same", 2, 1),
+        (384, 3, 1, "same", 1, 0),
+        (384, 3, 1, "same", 2, 1),
+        (256, 3, 1, "same", 2, 1),
+    ),
+    "caffenet_mini": (
+        (16, 5, 2, "same", 1, 0),
+        (32, 5, 1, "same", 1, 0),
+        *[(64, 3, 1, "same", 1, 0)] * 3,
+    ),
+}
+WIDTHS = {"caffenet": 4096, "caffenet_mini": 384}  # of fc6 and fc7
 
 
 def build(name: str, image_size: ImageSize) -> keras.Model:
-    """A network with fresh weights.
-
-    Args:
-        name: "caffenet" or "caffenet_mini".
-        image_size: of the images, in pixels.
-    """
-    return {"caffenet": _caffenet, "caffenet_mini": _mini}[name](image_size)
-
-
-def _caffenet(image_size: ImageSize) -> keras.Model:
+    """The network "caffenet" or "caffenet_mini" with fresh weights, for images in [0, 255]."""
+    mini = name == "caffenet_mini"
     inputs = keras.Input((*sides(image_size), 3), name="image")
-    x = ops.flip(inputs, axis=-1) - ops.array(BGR_MEANS)
-    x = _convolution("conv1", 96, 11, strides=4, padding="valid")(x)
-    x = _normalized(_pooled("pool1", x), "norm1")
-    x = _convolution("conv2", 256, 5, groups=2, bias=1)(x)
-    x = _normalized(_pooled("pool2", x), "norm2")
-    x = _convolution("conv3", 384, 3)(x)
-    x = _convolution("conv4", 384, 3, groups=2, bias=1)(x)
-    x = _convolution("conv5", 256, 3, groups=2, bias=1)(x)
-    x = layers.Flatten(name="flatten")(_pooled("pool5", x))
-    x = _connected(x, (4096, 4096), lambda: keras.initializers.RandomNormal(stddev=0.005), bias=1)
-    return keras.Model(inputs, x, name="caffenet")
-
-
-def _mini(image_size: ImageSize) -> keras.Model:
-    """Neither groups nor normalization, which are slow on a CPU; Keras's own initial weights."""
-    inputs = keras.Input((*sides(image_size), 3), name="image")
-    x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
-    x = _convolution("conv1", 16, 5, strides=2, deviation=None)(x)
-    x = _pooled("pool1", x, "same")
-    x = _convolution("conv2", 32, 5, deviation=None)(x)
-    x = _pooled("pool2", x, "same")
-    for name in ("conv3", "conv4", "conv5"):
-        x = _convolution(name, 64, 3, deviation=None)(x)
-    x = layers.Flatten(name="flatten")(_pooled("pool5", x, "same"))
-    x = _connected(x, (384, 384), keras.initializers.GlorotUniform)
-    return keras.Model(inputs, x, name="caffenet_mini")
-
-
-def _convolution(
-    name: str,
-    filters: int,
-    size: int,
-    strides: int = 1,
-    padding: str = "same",
-    groups: int = 1,
-    deviation: float | None = 0.01,
-    bias: float = 0.0,
-) -> layers.Conv2D:
-    """A convolution with ReLU; its kernel is Gaussian, without a deviation Keras's default."""
-    kernel = keras.initializers.RandomNormal(stddev=deviation) if deviation else "glorot_uniform"
-    return layers.Conv2D(
-        filters,
-        size,
-        strides,
-        padding,
-        groups=groups,
-        activation="relu",
-        kernel_initializer=kernel,
-        bias_initializer=keras.initializers.Constant(bias),
-        name=name,
-    )
-
-
-def _pooled(name: str, x: keras.KerasTensor, padding: str = "valid") -> keras.KerasTensor:
-    return layers.MaxPooling2D(3, 2, padding, name=name)(x)
-
-
-def _connected(
-    x: keras.KerasTensor, sizes: Sequence[int], initializer: Callable, bias: float = 0.0
-) -> keras.KerasTensor:
-    """fc6 and fc7, with ReLU and dropout."""
-    for number, size in enumerate(sizes, 6):
-        x = layers.Dense(
+    if mini:
+        x = layers.Rescaling(1 / 127.5, -1, name="rescaling")(inputs)
+    else:
+        x = ops.flip(inputs, axis=-1) - ops.array(BGR_MEANS)
+    for number, (filters, size, strides, padding, groups, bias) in enumerate(CONVOLUTIONS[name], 1):
+        x = layers.Conv2D(
+            filters,
             size,
-            "relu",
-            kernel_initializer=initializer(),
-            bias_initializer=keras.initializers.Constant(bias),
-            name=f"fc{number}",
+            strides,
+            padding,
+            groups=groups,
+            name=f"conv{number}",
+            **_weight_layer(None if mini else 0.01, bias),
         )(x)
+        if number in (1, 2, 5):
+            pooling = layers.MaxPooling2D(3, 2, "same" if mini else "valid", name=f"pool{number}")
+            x = pooling(x)
+        if number in (1, 2) and not mini:
+            x = _normalized(x, f"norm{number}")
+    x = layers.Flatten(name="flatten")(x)
+    for number in (6, 7):
+        options = _weight_layer(None, 0) if mini else _weight_layer(0.005, 1)
+        x = layers.Dense(WIDTHS[name], name=f"fc{number}", **options)(x)
         x = layers.Dropout(0.5, name=f"drop{number}")(x)
-    return x
+    return keras.Model(inputs, x, name=name)
+
+
+def _weight_layer(deviation: float | None, bias: float) -> dict:
+    """ReLU, and initial weights: Gaussian ones, or Keras's own without a deviation."""
+    gaussian = keras.initializers.RandomNormal(stddev=deviation) if deviation else "glorot_uniform"
+    constant = keras.initializers.Constant(float(bias))
+    return {"activation": "relu", "kernel_initializer": gaussian, "bias_initializer": constant}
 
 
 def _normalized(x: keras.KerasTensor, name: str) -> keras.KerasTensor:

@@ -29,11 +29,7 @@ SAVED = ("head_softmax", "head_sigmoid")  # how the models end that tl-run saves
 
 
 def below_classifier(model: keras.Model) -> keras.KerasTensor | None:
-    """What the classifier reads, before the pooling below it; None where none is found.
-
-    Args:
-        model: flat, with one input and one output.
-    """
+    """What the classifier of a flat model reads, before the pooling below it, if there is one."""
     nodes = graph_nodes(model)
     output = _producer(model.outputs[0], nodes)
     scorers = _scorers(output, scored=False)
@@ -97,11 +93,9 @@ def _keeps_values(node) -> bool:
 
 
 def _scorers(node, scored: bool) -> list:
-    """The kernels that make class scores, one on each path; none where a path has no such.
+    """The kernels that make class scores, one on each path to a node; none where one has no such.
 
-    Args:
-        node: where the paths end.
-        scored: is there a softmax or sigmoid above?
+    `scored` says whether there is a softmax or sigmoid above the node.
     """
     scored = scored or _makes_scores(node)
     if is_kernel(node) and not isinstance(node.operation, layers.PReLU):
@@ -112,35 +106,22 @@ def _scorers(node, scored: bool) -> list:
     vectors = all(_places(tensor) == 1 for tensor in node.input_tensors)
     if len(parents) != 1 and not (_function(node) in MERGES and vectors):
         return []
-    passes = _keeps_values(node) or _function(node) in PASSING | MERGES or _is_mean(node)
+    averages = _function(node) == "mean" and _function(parents[0]) == "stack"
+    passes = _keeps_values(node) or _function(node) in PASSING | MERGES or averages
     if not (scored or passes):
         return []
-    found = []
-    for parent in parents:
-        kernels = _scorers(parent, scored)
-        if not kernels:
-            return []
-        found += kernels
-    return found
-
-
-def _is_mean(node) -> bool:
-    """Is it the mean over heads that were stacked?"""
-    return _function(node) == "mean" and _function(node.parent_nodes[0]) == "stack"
+    found = [_scorers(parent, scored) for parent in parents]
+    return [kernel for kernels in found for kernel in kernels] if all(found) else []
 
 
 def _is_vector(node) -> bool:
     """Does a kernel read a vector, or one place, which global pooling has left?"""
-    source = node.input_tensors[0]
-    if len(source.shape) == 2:
+    if len(node.input_tensors[0].shape) == 2:
         return True
-    while _places(source) == 1 and len(node.parent_nodes) == 1:
+    while len(node.parent_nodes) == 1 and _places(node.input_tensors[0]) == 1:
         node = node.parent_nodes[0]
         if _pools(node):
             return True
-        if not node.parent_nodes:
-            return False
-        source = node.input_tensors[0]
     return False
 
 

@@ -17,70 +17,47 @@ WEIGHTS = pathlib.Path(__file__).parent / "assets" / "efficientnet_lite0.npz"
 IMAGE_SIZE = 128  # pixels; the weights were trained at 224
 
 
-def _normalize(x, name):
-    return layers.BatchNormalization(epsilon=1e-3, momentum=0.99, name=name)(x)
+def build(image_size: ImageSize, include_top: bool = False) -> keras.Model:
+    """The network with fresh weights: images in [0, 255] to features of shape (h, w, 1280).
 
-
-def _convolve(x, filters, size, stride, name):
-    return layers.Conv2D(
-        filters,
-        size,
-        stride,
-        "same",
-        use_bias=False,
-        name=f"{name}_conv",
-        kernel_initializer="he_normal",
-    )(x)
+    With its top it ends in ImageNet's 1000 class probabilities.
+    """
+    inputs = keras.Input((*sides(image_size), 3), name="image")
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocess")(inputs)
+    x = _convolved(x, "stem", 32, 3, 2)
+    for stage, (kernel_size, stride, expansion, filters, repeats) in enumerate(STAGES, 1):
+        for repeat in range(repeats):
+            name = f"block{stage}{'abcd'[repeat]}"
+            x = _block(x, name, kernel_size, stride if repeat == 0 else 1, expansion, filters)
+    x = _convolved(x, "top", 1280)
+    if include_top:
+        x = layers.GlobalAveragePooling2D(name="top_pool")(x)
+        x = layers.Dropout(0.2, name="top_dropout")(x)
+        x = layers.Dense(1000, activation="softmax", name="predictions")(x)
+    return keras.Model(inputs, x, name=BUNDLED)
 
 
 def _block(x, name, kernel_size, stride, expansion, filters):
     """An inverted residual: expand, depthwise, project; added to its input where shapes agree."""
     inputs = x
     if expansion > 1:
-        x = _convolve(x, inputs.shape[-1] * expansion, 1, 1, f"{name}_expand")
-        x = _normalize(x, f"{name}_expand_bn")
-        x = layers.ReLU(6.0, name=f"{name}_expand_relu")(x)
-    x = layers.DepthwiseConv2D(
-        kernel_size,
-        stride,
-        "same",
-        use_bias=False,
-        depthwise_initializer="he_normal",
-        name=f"{name}_depthwise_conv",
-    )(x)
-    x = _normalize(x, f"{name}_depthwise_bn")
-    x = layers.ReLU(6.0, name=f"{name}_depthwise_relu")(x)
-    x = _convolve(x, filters, 1, 1, f"{name}_project")
-    x = _normalize(x, f"{name}_project_bn")
+        x = _convolved(x, f"{name}_expand", inputs.shape[-1] * expansion)
+    x = _convolved(x, f"{name}_depthwise", None, kernel_size, stride)
+    x = _convolved(x, f"{name}_project", filters, relu=False)
     if stride == 1 and inputs.shape[-1] == filters:
         x = layers.Add(name=f"{name}_add")([x, inputs])
     return x
 
 
-def build(image_size: ImageSize, include_top: bool = False) -> keras.Model:
-    """The network with fresh weights: (batch, height, width, 3) in [0, 255] to features.
-
-    Args:
-        image_size: of the images, in pixels.
-        include_top: end in ImageNet's 1000 class probabilities, not in features (h, w, 1280).
-    """
-    inputs = keras.Input((*sides(image_size), 3), name="image")
-    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="preprocess")(inputs)
-    x = _convolve(x, 32, 3, 2, "stem")
-    x = _normalize(x, "stem_bn")
-    x = layers.ReLU(6.0, name="stem_relu")(x)
-    for stage, (kernel_size, stride, expansion, filters, repeats) in enumerate(STAGES, 1):
-        for repeat in range(repeats):
-            name = f"block{stage}{'abcd'[repeat]}"
-            x = _block(x, name, kernel_size, stride if repeat == 0 else 1, expansion, filters)
-    x = _convolve(x, 1280, 1, 1, "top")
-    x = _normalize(x, "top_bn")
-    x = layers.ReLU(6.0, name="top_relu")(x)
-    if include_top:
-        x = layers.GlobalAveragePooling2D(name="top_pool")(x)
-        x = layers.Dropout(0.2, name="top_dropout")(x)
-        x = layers.Dense(1000, activation="softmax", name="predictions")(x)
-    return keras.Model(inputs, x, name=BUNDLED)
+def _convolved(x, name, filters, size=1, stride=1, relu=True):
+    """A convolution, depthwise without a number of filters; its normalization, and ReLU6."""
+    shared = {"padding": "same", "use_bias": False, "name": f"{name}_conv"}
+    if filters is None:
+        x = layers.DepthwiseConv2D(size, stride, depthwise_initializer="he_normal", **shared)(x)
+    else:
+        x = layers.Conv2D(filters, size, stride, kernel_initializer="he_normal", **shared)(x)
+    x = layers.BatchNormalization(epsilon=1e-3, momentum=0.99, name=f"{name}_bn")(x)
+    return layers.ReLU(6.0, name=f"{name}_relu")(x) if relu else x
 
 
 def load_imagenet(model: keras.Model) -> None:

@@ -1,11 +1,14 @@
 """Any network as one flat functional model: nested models opened, each layer used once, float32."""
 
 import collections
+import itertools
+from typing import Any
 
 import keras
 
-from tl_strategies.backbones.precision import compute_in_float32, float32_config
-from tl_strategies.backbones.surgery import assign_weights, clone_layer
+from tl_strategies.backbones.surgery import assign_weights, clone_layer, leaves
+
+OTHER_FLOATS = ("float16", "bfloat16", "float64", "mixed_float16", "mixed_bfloat16")
 
 
 def flatten(model: keras.Model, image: keras.KerasTensor | None = None) -> keras.Model:
@@ -14,11 +17,8 @@ def flatten(model: keras.Model, image: keras.KerasTensor | None = None) -> keras
     Opened are models in models, and layers that only call layers, several of one kind one after the
     other, such as a transformer's encoder. What has weights of its own, or does something else than
     call its layers, stays closed: it cannot be cut, and is one unit. A layer without weights that
-    is used several times is there as often, each time under a name of its own.
-
-    Args:
-        model: a functional or sequential model with one input and one output.
-        image: what the copy reads in the place of the model's input; by default the same.
+    is used several times is there as often, each time under a name of its own. The model must have
+    one input, in the place of which the copy may read `image`, and one output.
     """
     flat = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     closed: set[int] = set()
@@ -39,39 +39,34 @@ def flatten(model: keras.Model, image: keras.KerasTensor | None = None) -> keras
             _rename(layer, _bare_operations(outputs, args), names)
             return outputs
 
-        flat = keras.models.clone_model(flat, clone_function=_same, call_function=call)
+        flat = keras.models.clone_model(
+            flat, clone_function=lambda layer: layer, call_function=call
+        )
     return _copied(flat, image)
-
-
-def _same(layer: keras.layers.Layer) -> keras.layers.Layer:
-    return layer
 
 
 def _vanishes(operation: keras.Operation) -> bool:
     """Is it augmentation, which belongs to the images, or a conversion that changes nothing?"""
     kind = type(operation).__name__
-    return kind == "ConvertToTensor" or (
-        kind.startswith("Random") and not getattr(operation, "trainable_weights", [])
-    )
+    augments = kind.startswith("Random") and not getattr(operation, "trainable_weights", [])
+    return kind == "ConvertToTensor" or augments
 
 
-def _opens(layer: keras.layers.Layer, closed: set[int]) -> bool:
+def _opens(layer: keras.Operation, closed: set[int]) -> bool:
     if id(layer) in closed or not isinstance(layer, keras.layers.Layer):
         return False
     if isinstance(layer, keras.Model):
         return hasattr(layer, "operations") or isinstance(layer, keras.Sequential)
     if layer._trainable_variables or layer._non_trainable_variables:
         return False
-    inner = layer._flatten_layers(include_self=False, recursive=False)
-    kinds = collections.Counter(type(part) for part in inner if part._layers)
+    kinds = collections.Counter(type(part) for part in _inside(layer) if part._layers)
     return max(kinds.values(), default=0) > 1
 
 
 def _inside(layer: keras.layers.Layer) -> list[keras.Operation]:
-    inner = getattr(layer, "operations", None) or layer._flatten_layers(
-        include_self=False, recursive=False
-    )
-    return [part for part in inner if not isinstance(part, keras.layers.InputLayer)]
+    parts = getattr(layer, "operations", None)
+    parts = parts or layer._flatten_layers(include_self=False, recursive=False)
+    return [part for part in parts if not isinstance(part, keras.layers.InputLayer)]
 
 
 def _bare_operations(outputs, sources) -> list[keras.Operation]:
@@ -93,19 +88,14 @@ def _bare_operations(outputs, sources) -> list[keras.Operation]:
 def _rename(layer: keras.layers.Layer, parts: list[keras.Operation], names: set[str]) -> None:
     """Give what comes out of a layer names that are still free."""
     for part in parts:
-        if part.name in names:
-            part.name = _free(f"{layer.name}_{part.name}", names)
-        names.add(part.name)
+        _name(part, f"{layer.name}_{part.name}" if part.name in names else part.name, names)
 
 
-def _free(name: str, names: set[str]) -> str:
-    """The name, or with the first number at its end that makes it a new one."""
-    if name not in names:
-        return name
-    number = 2
-    while f"{name}_{number}" in names:
-        number += 1
-    return f"{name}_{number}"
+def _name(operation: keras.Operation, name: str, names: set[str]) -> None:
+    """Name it so, or with the first number at the end that makes it a new name."""
+    numbered = (f"{name}_{number}" for number in itertools.count(2))
+    operation.name = next(one for one in itertools.chain([name], numbered) if one not in names)
+    names.add(operation.name)
 
 
 def _copied(flat: keras.Model, image: keras.KerasTensor | None) -> keras.Model:
@@ -115,16 +105,16 @@ def _copied(flat: keras.Model, image: keras.KerasTensor | None) -> keras.Model:
 
     def clone(operation):
         changes = _any_batch(operation)
-        copy = clone_layer(operation, lambda config: float32_config(config) | changes)
-        if isinstance(copy, keras.layers.Layer):
-            compute_in_float32(copy)
+        copy = clone_layer(operation, lambda config: _float32(config) | changes)
+        for leaf in leaves(copy) if isinstance(copy, keras.layers.Layer) else ():
+            if leaf.compute_dtype in OTHER_FLOATS:  # whatever its code says; it is not yet built
+                leaf.dtype_policy = "float32"
         return copy
 
     def call(operation, *args, **kwargs):
         if id(operation) in called and not getattr(operation, "weights", []):
             operation = clone_layer(operation)
-            operation.name = _free(operation.name, names)
-            names.add(operation.name)
+            _name(operation, operation.name, names)
         called.add(id(operation))
         return operation(*args, **kwargs)
 
@@ -144,3 +134,17 @@ def _any_batch(operation: keras.Operation) -> dict[str, tuple]:
     if source[0] is None or source[0] != target[0] or None in target[1:]:
         return {}
     return {"newshape": (-1, *target[1:])}
+
+
+def _float32(config: Any) -> Any:
+    """A layer's configuration and those of layers inside it, with float32 for other floats."""
+    if isinstance(config, list | tuple):
+        return (list if isinstance(config, list) else tuple)(map(_float32, config))
+    if not isinstance(config, dict):
+        return config
+    if "DTypePolicy" in str(config.get("class_name")):
+        return keras.dtype_policies.serialize(keras.DTypePolicy("float32"))
+    return {
+        key: "float32" if key == "dtype" and value in OTHER_FLOATS else _float32(value)
+        for key, value in config.items()
+    }

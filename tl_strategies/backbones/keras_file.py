@@ -10,8 +10,7 @@ import keras
 import numpy as np
 
 from tl_strategies.backbones.classifier import below_classifier, ends_in_features
-from tl_strategies.backbones.flatten import flatten
-from tl_strategies.backbones.precision import require_float, require_float32_weights
+from tl_strategies.backbones.flatten import OTHER_FLOATS, flatten
 from tl_strategies.backbones.surgery import assign_weights, leaves, reinitialize
 from tl_strategies.errors import UsageError
 from tl_strategies.image_size import ImageSize, sides, size_text
@@ -20,20 +19,11 @@ UNSIZED = 224  # pixels, for a network that takes images of any size
 
 
 def load_model_file(path: str, flag: str = "--backbone") -> keras.Model:
-    """The model in a .keras file.
-
-    Args:
-        path: of the file.
-        flag: that names it.
-
-    Raises:
-        UsageError: it is no Keras model, or has layers that Keras does not know.
-    """
+    """The model in a .keras file that a flag names, or what is wrong with it as a UsageError."""
     try:
         return keras.models.load_model(path, compile=False)
     except Exception as error:
-        missing = _unknown_classes(path)
-        if missing:
+        if missing := _unknown_classes(path):
             raise UsageError(
                 f"{flag} must have layers that Keras knows. Received: {path}, with "
                 f"{', '.join(missing)}. Give the Python file that registers them with Keras: "
@@ -45,9 +35,8 @@ def load_model_file(path: str, flag: str = "--backbone") -> keras.Model:
                 " If you trust the file, give --plugin FILE.py, a Python file that calls "
                 "keras.config.enable_unsafe_deserialization()."
             )
-        raise UsageError(
-            f"{flag} must be a Keras model file. Received: {path}: {reason}"
-        ) from error
+        must = f"{flag} must be a Keras model file. Received: {path}"
+        raise UsageError(f"{must}: {reason}") from error
 
 
 def _unknown_classes(path: str) -> list[str]:
@@ -90,23 +79,23 @@ def make_backbone(
     """A flat float32 backbone, for any number of RGB images, from a model of a user's.
 
     Args:
-        model: as it was saved.
+        model: as it was saved; stays so.
         name: of the model, for messages.
-        weights: "imagenet" keeps its own, "none" starts afresh, else a weights file.
-        image_size: must be that of the model, where it has one.
-        keep_top: leave the classifier where it is.
-        top: the layer whose output are the features, in place of one that is found.
-
-    Raises:
-        UsageError: the model does not take images, is of another size, has no such layer, or cannot
-            be made anew.
+        weights: "imagenet" keeps its own.
+        image_size, keep_top, top: see `load_backbone`.
     """
     ends = [getattr(model, end, None) or () for end in ("inputs", "outputs")]
     if list(map(len, ends)) != [1, 1]:
         raise UsageError(
             f"--backbone must be a Keras model with one input and one output. Received: {name}."
         )
-    require_float(model, name)
+    for leaf in leaves(*model.layers):
+        mode = getattr(leaf, "quantization_mode", None)
+        if mode is not None:  # the weights that it had are gone
+            raise UsageError(
+                f"--backbone must not be quantized. Received: {name}, whose layer {leaf.name!r} is "
+                f"{mode}. Give the model as it was before `quantize`."
+            )
     model = _rebuilt(model, name, image_size)
     if top is not None:
         model = keras.Model(model.inputs[0], _output_of(model, top, name), name=model.name)
@@ -119,9 +108,8 @@ def make_backbone(
             "Choose the layer whose output are the features: --top LAYER."
         )
     if weights == "none":
-        for layer in model.layers:
-            for leaf in leaves(layer):
-                reinitialize(leaf)
+        for leaf in leaves(*model.layers):
+            reinitialize(leaf)
     elif weights != "imagenet":
         load_weights_file(model, weights)
     return model
@@ -149,7 +137,12 @@ def _rebuilt(model: keras.Model, name: str, image_size: ImageSize | None) -> ker
             f"{size[0]}, {size[1]}, 3). Received: {name}, built for {tuple(source.shape)}: "
             f"{type(error).__name__}: {reason}"
         ) from error
-    require_float32_weights(flat, name)
+    for weight in flat.weights:
+        if keras.backend.standardize_dtype(weight.dtype) in OTHER_FLOATS:
+            raise UsageError(
+                f"--backbone must have weights that can be float32. Received: {name}, whose layer "
+                f"makes {weight.path} as {weight.dtype}."
+            )
     return flat
 
 
@@ -162,17 +155,17 @@ def _image_size(
             "--backbone must take images of shape (batch, height, width, 3 or 1). Received: "
             f"{name}, which takes {tuple(shape)}."
         )
-    asked = (None, None) if image_size is None else sides(image_size)
-    known = [side for side in shape[1:3] if side is not None]
-    missing = known[0] if known else UNSIZED
-    found = tuple(own or wanted or missing for own, wanted in zip(shape[1:3], asked, strict=True))
-    if image_size is not None and found != asked:
-        own = tuple(side or missing for side in shape[1:3])
+    missing = next((side for side in shape[1:3] if side is not None), UNSIZED)
+    own = tuple(side or missing for side in shape[1:3])
+    if image_size is None:
+        return own
+    asked = sides(image_size)
+    if any(side not in (None, wanted) for side, wanted in zip(shape[1:3], asked, strict=True)):
         raise UsageError(
             f"--image_size must be {size_text(own)}, that of {name}. Received: "
             f"{size_text(image_size)}."
         )
-    return found
+    return asked
 
 
 def _output_of(model: keras.Model, layer: str, name: str) -> keras.KerasTensor:
@@ -206,11 +199,7 @@ def _without_classifier(model: keras.Model, name: str) -> keras.Model:
 
 
 def load_weights_file(model: keras.Model, path: str) -> None:
-    """Assign weights from a .keras, .weights.h5 or .h5 file of the same architecture.
-
-    Raises:
-        UsageError: the file is broken, or of another architecture.
-    """
+    """Assign weights from a .keras, .weights.h5 or .h5 file, or say why it does not fit."""
     if path.endswith(".keras"):
         source = {weight.path: weight for weight in load_model_file(path, "--weights").weights}
         for weight in model.weights:

@@ -52,14 +52,11 @@ def check_backbone(
     top: str | None = None,
     n: int | str | None = None,
 ) -> None:
-    """Find what is wrong with the choice of a backbone, as far as that takes no Keras.
+    """Raise a UsageError if the choice of a backbone is wrong, as far as that takes no Keras.
 
     Args:
         name, weights, image_size, keep_top, top: as `load_backbone` takes them.
         n: the transfer depth; None where none is asked for.
-
-    Raises:
-        UsageError: there is no such backbone, file or depth, or the choices exclude each other.
     """
     if keep_top and top is not None:
         raise UsageError(f"--keep_top must come without --top. Received: also --top {top}.")
@@ -91,15 +88,14 @@ def _check_name(name: str) -> None:
             "without them. Where it was made, save it by model.save('model.keras')."
         )
     names = backbone_names()
-    if name in names:
-        return
-    if path.exists() or path.suffix or len(path.parts) > 1:
+    if name not in names and (path.exists() or path.suffix or len(path.parts) > 1):
         raise UsageError(
             f"--backbone as a file must end in .keras. Received: {name}. Where the model was made, "
             "save it by model.save('model.keras'); a file of weights alone is given by --weights."
         )
-    hint = "A model of yours: a path in .keras. One of KerasHub's: hub:PRESET."
-    raise unknown("--backbone", name, names, hint)
+    if name not in names:
+        hint = "A model of yours: a path in .keras. One of KerasHub's: hub:PRESET."
+        raise unknown("--backbone", name, names, hint)
 
 
 def _check_weights(name: str, weights: str) -> None:
@@ -123,15 +119,11 @@ def _check_weights(name: str, weights: str) -> None:
 def _check_model_file(flag: str, path: str) -> None:
     if not pathlib.Path(path).is_file():
         raise UsageError(f"{flag} must be a file. Received: {path}, which does not exist.")
+    must = f"{flag} must be a Keras model file. Received: {path}"
     try:
         with zipfile.ZipFile(path) as archive:
             parts = archive.namelist()
     except (OSError, zipfile.BadZipFile) as error:
-        raise UsageError(
-            f"{flag} must be a Keras model file. Received: {path}: {error}. Save it by "
-            "model.save('model.keras')."
-        ) from error
+        raise UsageError(f"{must}: {error}. Save it by model.save('model.keras').") from error
     if "config.json" not in parts:
-        raise UsageError(
-            f"{flag} must be a Keras model file. Received: {path}, an archive without config.json."
-        )
+        raise UsageError(f"{must}, an archive without config.json.")

@@ -9,15 +9,15 @@ from keras import layers
 from tl_strategies.backbones.units import Unit
 
 
-def leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
-    """The layers that hold weights, or no other layers, in a layer or as the layer itself.
+def leaves(*given: keras.layers.Layer) -> list[keras.layers.Layer]:
+    """The layers that hold weights, or no other layers, in layers or as these themselves.
 
     Those that hold layers as well come before these.
     """
-    found = layer._flatten_layers(include_self=True, recursive=True)
     return [
         leaf
-        for leaf in found
+        for layer in given
+        for leaf in layer._flatten_layers(include_self=True, recursive=True)
         if not leaf._layers or leaf._trainable_variables or leaf._non_trainable_variables
     ]
 
@@ -25,7 +25,7 @@ def leaves(layer: keras.layers.Layer) -> list[keras.layers.Layer]:
 def unit_layers(model: keras.Model, unit: Unit) -> list[keras.layers.Layer]:
     """The leaf layers of a unit in a model that has kept its names; bare operations have none."""
     names = set(unit.layers)
-    return [leaf for layer in model.layers if layer.name in names for leaf in leaves(layer)]
+    return leaves(*(layer for layer in model.layers if layer.name in names))
 
 
 def copy_model(model: keras.Model) -> keras.Model:
@@ -56,10 +56,9 @@ def assign_weights(model: keras.Model, values: list) -> None:
     """Assign all weights of a model, in their order."""
     for target, value in zip(model.weights, values, strict=True):
         target.assign(value)
-    for layer in model.layers:
-        for leaf in leaves(layer):
-            if isinstance(leaf, layers.Normalization):
-                leaf.finalize_state()  # it computes with constants made from its weights
+    for leaf in leaves(*model.layers):
+        if isinstance(leaf, layers.Normalization):
+            leaf.finalize_state()  # it computes with constants made from its weights
 
 
 def reinitialize(layer: keras.layers.Layer) -> None:
@@ -76,11 +75,9 @@ def reinitialize(layer: keras.layers.Layer) -> None:
 def cut(
     model: keras.Model, tensor: keras.KerasTensor | None
 ) -> tuple[keras.Model | None, keras.Model]:
-    """Cut a model at a tensor through which all its paths run, such as a unit's output.
+    """Cut a model at a tensor through which all its paths run, such as a unit's output, or at None.
 
-    Returns:
-        prefix and suffix, which share their layers with the model: suffix(prefix(x)) equals
-        model(x). With None for the tensor the prefix is None and the suffix is the model.
+    Prefix and suffix share their layers with the model: suffix(prefix(x)) equals model(x).
     """
     if tensor is None:
         return None, model

@@ -8,7 +8,9 @@
    where each is a plain kernel with its activation, as in VGG, or has merged its own paths.
 """
 
+import collections
 import dataclasses
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING
@@ -42,16 +44,12 @@ class Unit:
 
 
 def find_units(model: "keras.Model") -> list[Unit]:
-    """The units of a flat functional model, in order.
-
-    Raises:
-        UsageError: the model is not functional, or has several inputs or outputs.
-    """
+    """The units of a flat functional model, in order; UsageError where it is none."""
     pieces = _join_blocks(_join_kernels(_segments(graph_nodes(model))))
     units, names = [], set()
     for depth, piece in enumerate(pieces, 1):
         name = _unit_name(piece) or f"unit{depth}"
-        name = name if name not in names else f"{name}_{depth}"
+        name = f"{name}_{depth}" if name in names else name
         names.add(name)
         layers = tuple(node.operation.name for node in piece)
         parameters = sum(math.prod(weight.shape) for node in piece for weight in _weights(node))
@@ -60,11 +58,7 @@ def find_units(model: "keras.Model") -> list[Unit]:
 
 
 def find_depth(n: int | str, units: list[Unit]) -> int:
-    """The depth that `n` names: a count, a negative count from the end, or a unit's name.
-
-    Raises:
-        UsageError: there is no such depth.
-    """
+    """The depth that `n` names: a count, a negative count from the end, or a unit's name."""
     try:
         depth = int(n)
     except ValueError:
@@ -82,12 +76,19 @@ def find_depth(n: int | str, units: list[Unit]) -> int:
 
 def coarse_units(model: "keras.Model", units: list[Unit]) -> list[Unit]:
     """The units that hold more than half of all kernels: there the network cannot be cut finely."""
-    kernels = {
-        node.operation.name: sum(len(weight.shape) > 1 for weight in _weights(node))
-        for node in graph_nodes(model)
-    }
+    kernels = {node.operation.name: len(_kernel_weights(node)) for node in graph_nodes(model)}
     total = sum(kernels.values())
     return [unit for unit in units if 2 * sum(kernels[name] for name in unit.layers) > total > 4]
+
+
+def multiply_adds(model: "keras.Model", units: list[Unit]) -> list[int]:
+    """Multiply-adds of each unit for one image, of its convolutions and matrix products."""
+    costs = {}
+    for node in graph_nodes(model):
+        entries = sum(math.prod(weight.shape) for weight in _kernel_weights(node))
+        places = math.prod(node.outputs[0].shape[1:-1]) if entries else 0
+        costs[node.operation.name] = entries * places
+    return [sum(costs[name] for name in unit.layers) for unit in units]
 
 
 def unit_output(model: "keras.Model", unit: Unit) -> "keras.KerasTensor":
@@ -116,9 +117,9 @@ def graph_nodes(model: "keras.Model") -> list:
         )
     by_depth = model._nodes_by_depth
     nodes = [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
-    names = [node.operation.name for node in nodes]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    uses = collections.Counter(node.operation.name for node in nodes)
+    twice = next((name for name in uses if uses[name] > 1), None)
+    if twice is not None:
         raise UsageError(
             f"A backbone must use each layer once. Received: {twice!r} used twice. Give each use a "
             "layer of its own; `load_backbone` does so for layers without weights."
@@ -131,8 +132,8 @@ def _segments(nodes: list) -> list[list]:
 
     A node is one iff (paths from the input) × (paths to the output) = all paths.
     """
-    position = {id(node): i for i, node in enumerate(nodes)}
-    parents = [[position[id(parent)] for parent in node.parent_nodes] for node in nodes]
+    place = {id(node): i for i, node in enumerate(nodes)}
+    parents = [[place[id(parent)] for parent in node.parent_nodes] for node in nodes]
     paths_in = [1] * len(nodes)
     for i in range(1, len(nodes)):
         paths_in[i] = sum(paths_in[parent] for parent in parents[i])
@@ -140,25 +141,25 @@ def _segments(nodes: list) -> list[list]:
     for i in range(len(nodes) - 1, 0, -1):
         for parent in parents[i]:
             paths_out[parent] += paths_out[i]
-    segments, current = [], []
+    segments, start = [], 0
     for i, node in enumerate(nodes):
-        current.append(node)
         if paths_in[i] * paths_out[i] == paths_in[-1] and len(node.outputs) == 1:
-            segments.append(current)
-            current = []
+            segments.append(nodes[start : i + 1])
+            start = i + 1
     return segments
-
-
-# From segments to units
 
 
 def _weights(node) -> list:
     return getattr(node.operation, "weights", [])
 
 
+def _kernel_weights(node) -> list:
+    return [weight for weight in _weights(node) if len(weight.shape) > 1]
+
+
 def is_kernel(node) -> bool:
     """Does it hold a weight of two or more axes: a convolution, a dense layer, a nested chain?"""
-    return any(len(weight.shape) > 1 for weight in _weights(node))
+    return bool(_kernel_weights(node))
 
 
 def _is_activation(node) -> bool:
@@ -171,7 +172,7 @@ def _is_activation(node) -> bool:
 
 def _is_named(node) -> bool:
     """Did somebody name it? Keras's own names (`conv2d_94`) change from process to process."""
-    automatic = re.sub(r"_", "", re.sub(r"_\d+$", "", node.operation.name))
+    automatic = re.sub(r"_\d+$", "", node.operation.name).replace("_", "")
     return automatic != type(node.operation).__name__.lower()
 
 
@@ -205,7 +206,7 @@ def _join_kernels(segments: list[list]) -> list[list]:
         if not pieces or waiting or (starts and block != _block_name(pieces[-1])):
             waiting = waiting + segment
         else:
-            pieces[-1] = pieces[-1] + segment
+            pieces[-1] += segment
     if not pieces:
         raise UsageError("A backbone must hold a kernel: a convolution or a dense layer.")
     return pieces
@@ -223,16 +224,10 @@ def _merges(piece: list) -> list:
 
 def _join_blocks(pieces: list[list]) -> list[list]:
     """Join neighbours of one block, unless every one of them is plain, or a whole block itself."""
-    runs: list[list[list]] = []
-    for piece in pieces:
-        name = _block_name(piece)
-        if runs and name is not None and _block_name(runs[-1][0]) == name:
-            runs[-1].append(piece)
-        else:
-            runs.append([piece])
     joined = []
-    for run in runs:
-        whole = all(map(_is_plain, run)) or all(map(_merges, run))
+    for name, group in itertools.groupby(pieces, _block_name):
+        run = list(group)
+        whole = name is None or all(map(_is_plain, run)) or all(map(_merges, run))
         joined += run if whole else [[node for piece in run for node in piece]]
     return joined
 
@@ -242,5 +237,4 @@ def _unit_name(piece: list) -> str | None:
     if block is not None and (not _is_plain(piece) or _merges(piece)):
         return block
     telling = kernels if len(kernels) == 1 else _merges(piece)[-1:]
-    named = [node for node in telling if _is_named(node)]
-    return named[0].operation.name if named else None
+    return next((node.operation.name for node in telling if _is_named(node)), None)

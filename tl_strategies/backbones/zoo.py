@@ -1,4 +1,4 @@
-"""The backbones by name: ours, those of keras.applications, and a user's .keras file.
+"""The backbones: ours, those of keras.applications and of KerasHub, and a user's .keras file.
 
 A backbone is a flat functional model from float images in [0, 255] to features; its preprocessing
 is inside it.
@@ -8,12 +8,11 @@ import http.client
 import inspect
 import pathlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import keras
 
 from tl_strategies.backbones import caffenet, efficientnet_lite0
-from tl_strategies.backbones.hub import load_preset
 from tl_strategies.backbones.keras_file import load_model_file, load_weights_file, make_backbone
 from tl_strategies.backbones.names import BUNDLED, LEAST_SIZES, UNTRAINED, check_backbone
 from tl_strategies.environment import undisturbed
@@ -21,25 +20,18 @@ from tl_strategies.errors import UsageError
 from tl_strategies.image_size import ImageSize, sides, size_text
 
 NO_ANSWER = 8  # seconds without an answer before a download is given up
-# Side in pixels for which the published weights were trained, where it is not 224.
-IMAGE_SIZES = {
-    "efficientnetb1": 240,
-    "efficientnetb2": 260,
-    "efficientnetb3": 300,
-    "efficientnetb4": 380,
-    "efficientnetb5": 456,
-    "efficientnetb6": 528,
-    "efficientnetb7": 600,
-    "efficientnetv2b1": 240,
-    "efficientnetv2b2": 260,
-    "efficientnetv2b3": 300,
-    "efficientnetv2s": 384,
-    "efficientnetv2m": 480,
-    "efficientnetv2l": 480,
-    "inceptionresnetv2": 299,
-    "inceptionv3": 299,
-    "nasnetlarge": 331,
-    "xception": 299,
+TRAINED_AT = {  # side in pixels of the images of the published weights, where it is not 224
+    240: ("efficientnetb1", "efficientnetv2b1"),
+    260: ("efficientnetb2", "efficientnetv2b2"),
+    299: ("inceptionresnetv2", "inceptionv3", "xception"),
+    300: ("efficientnetb3", "efficientnetv2b3"),
+    331: ("nasnetlarge",),
+    380: ("efficientnetb4",),
+    384: ("efficientnetv2s",),
+    456: ("efficientnetb5",),
+    480: ("efficientnetv2m", "efficientnetv2l"),
+    528: ("efficientnetb6",),
+    600: ("efficientnetb7",),
 }
 
 
@@ -66,9 +58,10 @@ def load_backbone(
     """
     check_backbone(name, weights, image_size, keep_top, top)
     if name.endswith(".keras"):
-        return take_model(load_model_file(name), weights, image_size, keep_top, top, name)
+        return make_backbone(load_model_file(name), name, weights, image_size, keep_top, top)
     if name.startswith("hub:"):
-        return load_preset(name, weights, image_size, top)
+        model = _load_preset(name.removeprefix("hub:"))
+        return make_backbone(model, name, weights, image_size, top is None, top)
     if name == BUNDLED:
         model = efficientnet_lite0.build(image_size or efficientnet_lite0.IMAGE_SIZE)
         if weights == "imagenet":
@@ -76,7 +69,7 @@ def load_backbone(
     elif name in UNTRAINED:
         model = caffenet.build(name, image_size or LEAST_SIZES[name])
     else:
-        model = _build_application(name, weights, image_size)
+        model = _load_application(name, weights, image_size)
     if weights not in ("imagenet", "none"):
         load_weights_file(model, weights)
     return model
@@ -89,10 +82,9 @@ def take_model(
     image_size: ImageSize | None = None,
     keep_top: bool = False,
     top: str | None = None,
-    name: str = "",
 ) -> keras.Model:
     """A backbone from a model in memory, which stays as it is; see `load_backbone`."""
-    return make_backbone(model, name or model.name, weights, image_size, keep_top, top)
+    return make_backbone(model, model.name, weights, image_size, keep_top, top)
 
 
 def _applications() -> dict[str, tuple[Callable, Callable]]:
@@ -103,8 +95,8 @@ def _applications() -> dict[str, tuple[Callable, Callable]]:
     }
 
 
-def _build_application(name: str, weights: str, image_size: ImageSize | None) -> keras.Model:
-    size = image_size or IMAGE_SIZES.get(name, 224)
+def _load_application(name: str, weights: str, image_size: ImageSize | None) -> keras.Model:
+    size = image_size or next((side for side, names in TRAINED_AT.items() if name in names), 224)
     timeout = socket.getdefaulttimeout()
     socket.setdefaulttimeout(NO_ANSWER)
     try:
@@ -139,9 +131,11 @@ def _application(name: str, weights: str, size: ImageSize) -> keras.Model:
 
 def _is_of_weights(error: Exception, name: str, size: ImageSize) -> bool:
     """Did fetching the weights fail, or is what came broken, where the network can be built?"""
-    # Keras wraps what urllib raises into a bare Exception.
-    if any(isinstance(one, OSError | http.client.HTTPException) for one in _causes(error)):
-        return True
+    cause: BaseException | None = error
+    while cause is not None:  # Keras wraps what urllib raises into a bare Exception
+        if isinstance(cause, OSError | http.client.HTTPException):
+            return True
+        cause = cause.__cause__ or cause.__context__
     if not isinstance(error, ValueError):
         return False
     try:
@@ -151,7 +145,34 @@ def _is_of_weights(error: Exception, name: str, size: ImageSize) -> bool:
     return True
 
 
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    while error is not None:
-        yield error
-        error = error.__cause__ or error.__context__
+def _load_preset(preset: str) -> keras.Model:
+    """A network of KerasHub, by a preset's name or directory, with its scaling of images inside."""
+    try:
+        import keras_hub
+    except ImportError as error:
+        raise UsageError(
+            f"--backbone hub:PRESET must have KerasHub: pip install 'tl-strategies[hub]'. "
+            f"Received: {error}."
+        ) from error
+    try:
+        backbone = keras_hub.models.Backbone.from_preset(preset)
+    except Exception as error:  # whatever its downloader raises
+        raise UsageError(
+            f"--backbone hub:PRESET must be a preset of KerasHub, here or to be fetched. Received: "
+            f"{preset}: {str(error).splitlines()[0]}"
+        ) from error
+    if len(backbone.inputs) != 1 or len(backbone.outputs) != 1:
+        raise UsageError(
+            f"--backbone hub:PRESET must be a network of images. Received: {preset}, with inputs "
+            f"{', '.join(tensor.name for tensor in backbone.inputs)}."
+        )
+    image = scaled = keras.Input(backbone.inputs[0].shape[1:], name="image")
+    try:
+        converter = keras_hub.layers.ImageConverter.from_preset(preset)
+        scale, offset = converter.scale, converter.offset
+    except (ValueError, OSError):  # it has none
+        scale = offset = None
+    scale, offset = 1.0 if scale is None else scale, 0.0 if offset is None else offset
+    if (scale, offset) != (1.0, 0.0):
+        scaled = keras.layers.Rescaling(scale, offset, name="preprocess")(image)
+    return keras.Model(image, backbone(scaled), name=backbone.name)

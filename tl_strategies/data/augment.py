@@ -37,17 +37,9 @@ def augment(policy: str, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
 
 
 def augment_by_layers(given: Any, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
-    """Images augmented by Keras layers, one after the other; see `augment`.
+    """Images augmented by a Keras layer, or by several one after the other; see `augment`.
 
-    Each image is alone in its batch, and what the layers draw begins from its key.
-
-    Args:
-        given: a layer, or several.
-        images: as `augment` has them; layers get floats in [0, 255].
-        keys: as `augment` has them.
-
-    Raises:
-        UsageError: a layer changes the shape of images.
+    Each image, as floats in [0, 255], is alone in its batch; what is drawn begins from its key.
     """
     chain = list(given) if isinstance(given, list | tuple) else [given]
     leaves = [leaf for layer in chain for leaf in layer._flatten_layers()]
@@ -75,9 +67,7 @@ def _box(rng: np.random.Generator, crop: bool) -> tuple[float, float, float, flo
     top, left, height, width = 0.0, 0.0, 1.0, 1.0
     if crop:
         area, aspect = rng.uniform(*AREA), np.exp(rng.uniform(*np.log(ASPECT)))
-        height, width = (
-            min(1.0, side) for side in (np.sqrt(area / aspect), np.sqrt(area * aspect))
-        )
+        height, width = min(1.0, np.sqrt(area / aspect)), min(1.0, np.sqrt(area * aspect))
         top, left = rng.uniform(0, 1 - height), rng.uniform(0, 1 - width)
     sides = (left + width, left) if flip else (left, left + width)
     return top, sides[0], top + height, sides[1]

@@ -15,13 +15,13 @@ import itertools
 import math
 import pathlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from PIL import ExifTags, Image, ImageOps
 
-from tl_strategies.data.faults import raise_machine_fault, reason
 from tl_strategies.data.formats import RefusedError, open_image
+from tl_strategies.data.left_out import raise_machine_fault, reason
 from tl_strategies.data.metadata import without_metadata
 from tl_strategies.image_size import ImageSize, sides
 
@@ -54,13 +54,10 @@ class LargeImageError(RefusedError):
 
 
 def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarray:
-    """An image as uint8 of shape (height, width, 3).
+    """An image as uint8 of shape (height, width, 3), of a size in pixels.
 
-    Args:
-        source: the path of a file, what is in a file, or an image, of shape (height, width, 1 or 3)
-            and uint8.
-        size: in pixels.
-        alone: whether no other thread decodes now.
+    The source is a file's path, what is in a file, or an image of shape (height, width, 1 or 3) and
+    uint8; `alone` says that no other thread decodes now.
 
     Raises:
         LargeImageError: it must be decoded alone.
@@ -138,46 +135,28 @@ def _orientation(image: Image.Image) -> int:
 
 def _to_rgb(image: Image.Image, factor: int) -> Image.Image:
     """An image on white, its sides divided by a factor; converted a band at a time."""
-    convert = _converter(image)
-    if convert is None and factor == 1:
+    scale = _scale(image) if image.mode.startswith(("I", "F")) else None
+    transparent = image.has_transparency_data
+    if image.mode == "RGB" and not transparent and factor == 1:
         return image
     width, height = image.size
     rows = factor * max(1, BAND // (width * factor))
     whole = Image.new("RGB", (-(-width // factor), -(-height // factor)))
     for top in range(0, height, rows):
         band = image.crop((0, top, width, min(top + rows, height)))
-        band = band if convert is None else convert(band)
+        if scale is not None:
+            values = np.nan_to_num(np.asarray(band, "float64") * scale)
+            band = Image.fromarray(values.clip(0, 255).round().astype("uint8"))
+        elif transparent:
+            band = band.convert("RGBA")
+            band = Image.alpha_composite(Image.new("RGBA", band.size, "white"), band)
+        band = band.convert("RGB")
         whole.paste(band.reduce(factor) if factor > 1 else band, (0, top // factor))
     return whole
 
 
-def _converter(image: Image.Image) -> Callable[[Image.Image], Image.Image] | None:
-    """What makes RGB on white of any band of an image; None where it is that already."""
-    if image.mode.startswith(("I", "F")):
-        scale = _scale(image)
-
-        def convert(band: Image.Image) -> Image.Image:
-            values = np.nan_to_num(np.asarray(band, "float64") * scale)
-            return Image.fromarray(values.clip(0, 255).round().astype("uint8")).convert("RGB")
-
-        return convert
-    if image.has_transparency_data:
-
-        def convert(band: Image.Image) -> Image.Image:
-            band = band.convert("RGBA")
-            white = Image.new("RGBA", band.size, "white")
-            return Image.alpha_composite(white, band).convert("RGB")
-
-        return convert
-    return None if image.mode == "RGB" else lambda band: band.convert("RGB")
-
-
 def _scale(image: Image.Image) -> float:
-    """What brings the values of a gray image to [0, 255]: their type decides, not the image.
-
-    Raises:
-        RefusedError: the type does not tell.
-    """
+    """What brings a gray image's values to [0, 255]: their type tells, or the image is refused."""
     if image.mode.startswith("I;16") or (image.mode == "I" and image.format == "PPM"):
         return 1 / 257
     low, high = image.getextrema()
@@ -199,12 +178,7 @@ def _padded(image: Image.Image, size: ImageSize) -> Image.Image:
 def decode_images(sources: Iterable[Source], size: ImageSize) -> Iterator[np.ndarray | str]:
     """Decode images in their order, several at a time, few ahead of what is asked for.
 
-    Args:
-        sources: see `read_image`.
-        size: in pixels.
-
-    Yields:
-        uint8 of shape (height, width, 3), or why the image cannot be read.
+    See `read_image`; in place of an image that cannot be read comes why.
     """
 
     def decode(source: Source, alone: bool = False) -> np.ndarray | str | None:

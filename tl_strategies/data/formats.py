@@ -4,6 +4,7 @@ Content decides what a file is, not its name. Formats that start other programs,
 films, or come without a signature are never tried.
 """
 
+import contextlib
 import functools
 import io
 import pathlib
@@ -18,25 +19,20 @@ FORMATS = (
     *("TGA", "ICO", "ICNS", "PCX", "SGI", "SUN", "DDS", "QOI", "XBM"),
 )
 HEAD = 1024  # bytes that tell what a file is
-OTHERS = (  # offset, bytes, what it is and what to do
-    (0, b"%PDF", "a PDF document: save its pictures as PNG"),
-    (0, b"%!PS", "a PostScript drawing: convert it to PNG"),
-    (0, b"\xc5\xd0\xd3\xc6", "a PostScript drawing: convert it to PNG"),
-    (0, b"8BPS", "a Photoshop document: export it as PNG"),
-    (0, b"SIMPLE  =", "a FITS image: convert it to PNG"),
-    (0, b"\xd7\xcd\xc6\x9a", "a WMF drawing: convert it to PNG"),
-    (40, b" EMF", "an EMF drawing: convert it to PNG"),
-    (128, b"DICM", "a DICOM image: convert it to PNG"),
-    (0, b"\xff\x0a", "a JPEG XL image: convert it to PNG"),
-    (4, b"JXL \r\n", "a JPEG XL image: convert it to PNG"),
-    (0, b"\x93NUMPY", "a NumPy array: use npz:FILE"),
-    (0, b"\x89HDF", "an HDF5 file: use npz:FILE"),
-    (0, b"PK\x03\x04", "an archive: unpack it"),
-    (0, b"\x1f\x8b", "an archive: unpack it"),
-    (0, b"\x00\x00\x01\xb3", "a film: save its frames as JPEG"),
-    (0, b"\x00\x00\x01\xba", "a film: save its frames as JPEG"),
-    (0, b"\x1aE\xdf\xa3", "a film: save its frames as JPEG"),
-    (8, b"AVI ", "a film: save its frames as JPEG"),
+OTHERS = (  # what it is and what to do; offset and bytes of each kind
+    ("a PDF document: save its pictures as PNG", (0, b"%PDF")),
+    ("a PostScript drawing: convert it to PNG", (0, b"%!PS"), (0, b"\xc5\xd0\xd3\xc6")),
+    ("a Photoshop document: export it as PNG", (0, b"8BPS")),
+    ("a FITS image: convert it to PNG", (0, b"SIMPLE  =")),
+    ("a WMF drawing: convert it to PNG", (0, b"\xd7\xcd\xc6\x9a")),
+    ("an EMF drawing: convert it to PNG", (40, b" EMF")),
+    ("a DICOM image: convert it to PNG", (128, b"DICM")),
+    ("a JPEG XL image: convert it to PNG", (0, b"\xff\x0a"), (4, b"JXL \r\n")),
+    ("a NumPy array: use npz:FILE", (0, b"\x93NUMPY")),
+    ("an HDF5 file: use npz:FILE", (0, b"\x89HDF")),
+    ("an archive: unpack it", (0, b"PK\x03\x04"), (0, b"\x1f\x8b")),
+    ("a film: save its frames as JPEG", (0, b"\0\0\x01\xb3"), (0, b"\0\0\x01\xba"), (8, b"AVI ")),
+    ("a film: save its frames as JPEG", (0, b"\x1aE\xdf\xa3")),
 )
 HEIC = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
@@ -60,7 +56,7 @@ def open_image(source: str | pathlib.Path | bytes) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise RefusedError("too many pixels: " + str(error).split(",")[0]) from error
     except Image.UnidentifiedImageError as error:
-        raise ValueError(_what_it_is(head_of(source))) from error
+        raise ValueError(_what_it_is(source)) from error
     if _is_ours(image):
         image.close()
         raise RefusedError("a figure that tl-strategies has drawn")
@@ -81,28 +77,22 @@ def _is_ours(image: Image.Image) -> bool:
     return image.format == "PNG" and image.info.get(name) == value
 
 
-def head_of(source: str | pathlib.Path | bytes) -> bytes:
-    """The first bytes of a file."""
-    if isinstance(source, bytes):
-        return source[:HEAD]
-    with pathlib.Path(source).open("rb") as file:
-        return file.read(HEAD)
-
-
 @functools.cache
 def _ids() -> tuple[str, ...]:
     """The formats that Pillow can read here; HEIF where pillow-heif is installed."""
-    try:
+    with contextlib.suppress(ImportError):
         import pillow_heif
-    except ImportError:
-        pass
-    else:
+
         pillow_heif.register_heif_opener()
     Image.init()
     return tuple(name for name in FORMATS if name in Image.OPEN)
 
 
-def _what_it_is(head: bytes) -> str:
+def _what_it_is(source: str | pathlib.Path | bytes) -> str:
+    if not isinstance(source, bytes):
+        with pathlib.Path(source).open("rb") as file:
+            source = file.read(HEAD)
+    head = source[:HEAD]
     if not head:
         return "the file is empty"
     if head[4:8] == b"ftyp":
@@ -115,7 +105,7 @@ def _what_it_is(head: bytes) -> str:
         return "a film: save its frames as JPEG"
     if b"<svg" in head.lower():
         return "an SVG drawing: convert it to PNG, by Inkscape or rsvg-convert"
-    for offset, magic, what in OTHERS:
-        if head[offset:].startswith(magic):
+    for what, *signatures in OTHERS:
+        if any(head.startswith(magic, offset) for offset, magic in signatures):
             return what
     return "not an image of a known format"

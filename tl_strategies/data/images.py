@@ -18,25 +18,15 @@ from tl_strategies.store.store import Entry, Store
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Decoded images.
+    """Decoded images."""
 
-    Attributes:
-        listing: paths and labels of those that are used; what was left out.
-        array: rows of uint8, of shape (all images, height, width, 3).
-        rows: position in `array`, and in the listing's contents, of each image of the listing.
-        keys: digest of each image's content, of dtype S32.
-        decoding: what determines, with a file's bytes, the decoded image.
-        parts: "train", "validation" or "test" for each image of the listing.
-        train: positions in the listing of the images to train on.
-    """
-
-    listing: Listing
-    array: np.ndarray | LazyRows
-    rows: np.ndarray
-    keys: np.ndarray
-    decoding: dict[str, Any]
-    parts: np.ndarray
-    train: np.ndarray
+    listing: Listing  # those that are used; what was left out
+    array: np.ndarray | LazyRows  # rows of uint8, of shape (all images, height, width, 3)
+    rows: np.ndarray  # position in `array`, and in the listing's contents, of each of its images
+    keys: np.ndarray  # digest of each image's content, of dtype S32
+    decoding: dict[str, Any]  # what determines, with a file's bytes, the decoded image
+    parts: np.ndarray  # "train", "validation" or "test" for each image of the listing
+    train: np.ndarray  # positions in the listing of the images to train on
 
     def positions(self, part: str) -> np.ndarray:
         """Positions in the listing of a part's images; of "train", those that are trained on."""
@@ -60,17 +50,9 @@ def load_images(
     store: Store,
     progress: Callable[[int], None],
 ) -> Images:
-    """Decode and split a listing. Images that the store has seen are not decoded.
+    """Decode and split a listing, to images of a size in pixels.
 
-    Args:
-        listing: what to decode.
-        size: of the images, in pixels.
-        splitting: how images come into parts.
-        store: where decoded images are kept.
-        progress: called with the number of images decoded.
-
-    Raises:
-        UsageError: a class is left with too few readable images, or see `assign_parts`.
+    Images that the store has seen are not decoded; `progress` gets the number of those that were.
     """
     decoding = {
         "kind": "images",
@@ -78,21 +60,29 @@ def load_images(
         "decoder": f"pillow {PIL.__version__}, white padding, {VERSION}",
     }
     keys = listing.contents.digests()
-    failures = _unreadable(listing, size, np.flatnonzero(keys == b""))
+    failures: dict[int, str] = {}
+
+    def decoded(positions: np.ndarray) -> Iterator[np.ndarray | str]:
+        return decode_images(listing.contents.read(positions), size)
 
     def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-        images = decode_images(listing.contents.read(positions), size)
-        for done, (position, image) in enumerate(zip(positions, images, strict=True), 1):
+        images = zip(positions, decoded(positions), strict=True)
+        for done, (position, image) in enumerate(images, 1):
             if isinstance(image, str):
                 failures[position] = image
             else:
                 yield position, image
             progress(done)
 
+    if len(unread := np.flatnonzero(keys == b"")):  # a key of nothing stands for no other file
+        for position, image in zip(unread.tolist(), decoded(unread), strict=True):
+            readable = not isinstance(image, str)
+            failures[position] = "it could not be read at first" if readable else image
+    shape = (*sides(size), 3)
     metadata = {"kind": "images", "image_size": size_text(size)}
-    entry = store.fetch(decoding, metadata, keys, (*sides(size), 3), "uint8", compute)
+    entry = store.fetch(decoding, metadata, keys, shape, "uint8", compute)
     if entry is None:
-        entry = Entry(_decoded_anew(listing, size, compute), "off")
+        entry = Entry(_decoded_anew(listing, shape, decoded, compute), "off")
     for position in set(entry.absent) - failures.keys():
         failures[position] = "a copy of another file that cannot be read"
     readable = listing.without(dict(sorted(failures.items())))
@@ -102,33 +92,20 @@ def load_images(
     return Images(used, entry.array, rows, keys[rows], decoding, parts, train)
 
 
-def _unreadable(listing: Listing, size: ImageSize, positions: np.ndarray) -> dict[int, str]:
-    """Why the files at some positions have no content; it never stands for another file's."""
-    if not len(positions):
-        return {}
-    images = decode_images(listing.contents.read(positions), size)
-    return {
-        position: image if isinstance(image, str) else "it could not be read at first"
-        for position, image in zip(positions.tolist(), images, strict=True)
-    }
-
-
-def _decoded_anew(listing: Listing, size: ImageSize, compute: Callable) -> np.ndarray | LazyRows:
+def _decoded_anew(
+    listing: Listing, shape: tuple[int, ...], decoded: Callable, compute: Callable
+) -> np.ndarray | LazyRows:
     """Images that are decoded whenever they are asked for; in memory where that would be slow.
 
     All are decoded once, to know which ones cannot be.
     """
-    shape = (len(listing.paths), *sides(size), 3)
-    everything = np.arange(len(listing.paths))
+    shape = (len(listing.paths), *shape)
+    images = compute(np.arange(len(listing.paths)))
     if listing.contents.in_order:
         array = np.zeros(shape, "uint8")
-        for position, image in compute(everything):
+        for position, image in images:
             array[position] = image
         return array
-    for _ in compute(everything):
+    for _ in images:
         pass
-    return LazyRows(
-        lambda rows: np.stack(list(decode_images(listing.contents.read(rows), size))),
-        shape,
-        "uint8",
-    )
+    return LazyRows(lambda rows: np.stack(list(decoded(rows))), shape, "uint8")

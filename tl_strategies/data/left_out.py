@@ -1,23 +1,43 @@
-"""What was left out, as few lines: by cause and by extension, with examples."""
+"""Why files are left out, in words: of one, which faults are not its own; of many, in few lines."""
 
 import collections
+import errno
 import pathlib
 import re
 from collections.abc import Sequence
 
 from tl_strategies.output import shown
 
+MACHINE = (errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # another file would fare no better
 EXAMPLES = 3  # files that are named for each cause
 CAUSES = 8  # the most frequent ones
 EXTENSIONS = 5
 LONGEST = 400  # characters of a path
 
 
-def left_out_lines(left_out: Sequence[tuple[str, str]]) -> list[str]:
-    """Lines for people: of each cause some files, and how many more of which extensions.
+def raise_machine_fault(error: Exception) -> None:
+    """Raise an error that says nothing about the file at hand: no memory, no more open files."""
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) in MACHINE:
+        raise error
 
-    Args:
-        left_out: path and reason of each file. Reasons that differ in numbers alone are one cause.
+
+def reason(error: Exception, path: str) -> str:
+    """Why something at a path cannot be read; an empty path is that of nothing."""
+    if isinstance(error, PermissionError):
+        return "no permission to read it"
+    if isinstance(error, FileNotFoundError):
+        if pathlib.Path(path).is_symlink():
+            return "a link to nothing"
+        return "the file does not exist" + ("; its path has backslashes" if "\\" in path else "")
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return str(error).replace(path or "\0", "the file") or type(error).__name__
+
+
+def left_out_lines(left_out: Sequence[tuple[str, str]]) -> list[str]:
+    """Lines for people, from path and reason of each file; reasons alike but for numbers are one.
+
+    Of each cause they have some files, and how many more of which extensions.
     """
     causes = collections.defaultdict(list)
     for path, why in left_out:

@@ -15,67 +15,41 @@ PER_CLASS = 3  # one for each part
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """Images by path.
+    """Images by path. What is given for each image has a row for each path."""
 
-    Attributes:
-        source: what was asked for, such as "clipart" or "folder:photos".
-        paths: of the files, or what names each image where there are none.
-        labels: index of each image's label, integers of shape (images,); of a multilabel task,
-            whether each image has each label, booleans of shape (images, labels).
-        task: the labels.
-        left_out: path and reason of each file that is not used.
-        contents: what the images are decoded from; None for the files at `paths`.
-        parts: "train", "validation" or "test" for each image, where the source says.
-        groups: an integer for each image; images of one group stay in one part.
-        weights: of the images in the loss, float32, where the source has them.
-        notes: what was done to the images or labels as they came.
-    """
-
-    source: str
-    paths: tuple[str, ...]
-    labels: np.ndarray
+    source: str  # what was asked for, such as "clipart" or "folder:photos"
+    paths: tuple[str, ...]  # of the files, or what names each image where there are none
+    labels: np.ndarray  # indices into the task's names; of a multilabel task (images, labels), bool
     task: Task
-    left_out: tuple[tuple[str, str], ...] = ()
-    contents: Files | Arrays | Records | None = None
-    parts: np.ndarray | None = None
-    groups: np.ndarray | None = None
-    weights: np.ndarray | None = None
-    notes: tuple[str, ...] = ()
+    left_out: tuple[tuple[str, str], ...] = ()  # path and reason of each file that is not used
+    contents: Files | Arrays | Records | None = None  # None for the files at `paths`
+    parts: np.ndarray | None = None  # "train", "validation" or "test", where the source says
+    groups: np.ndarray | None = None  # integers; images of one group stay in one part
+    weights: np.ndarray | None = None  # in the loss, float32, where the source has them
+    notes: tuple[str, ...] = ()  # what was done to the images or labels as they came
 
     def __post_init__(self):
         if self.contents is None:
             object.__setattr__(self, "contents", Files(self.paths))
 
-    def only(
-        self, kept: np.ndarray, left_out: Sequence[tuple[str, str]] = (), notes: Sequence[str] = ()
-    ) -> "Listing":
+    def only(self, kept: np.ndarray, note: str | None = None) -> "Listing":
         """The listing of the images at some positions; its contents stay those of all."""
+        columns = {name: getattr(self, name) for name in ("labels", "parts", "groups", "weights")}
         return dataclasses.replace(
-            self._at(kept),
-            left_out=(*self.left_out, *left_out),
-            notes=(*self.notes, *notes),
+            self,
+            paths=tuple(self.paths[i] for i in kept),
+            notes=self.notes if note is None else (*self.notes, note),
+            **{name: values[kept] for name, values in columns.items() if values is not None},
         )
-
-    def _at(self, kept: np.ndarray) -> "Listing":
-        chosen = {
-            name: None if values is None else values[kept]
-            for name in ("labels", "parts", "groups", "weights")
-            for values in [getattr(self, name)]
-        }
-        return dataclasses.replace(self, paths=tuple(self.paths[i] for i in kept), **chosen)
 
     def without(self, failures: dict[int, str]) -> "Listing":
         """The listing without the images at these positions, which are left out for a reason."""
         kept = np.array([i for i in range(len(self.paths)) if i not in failures], dtype=int)
-        return self.only(kept, [(self.paths[i], reason) for i, reason in failures.items()])
+        more = [(self.paths[i], reason) for i, reason in failures.items()]
+        return dataclasses.replace(self.only(kept), left_out=(*self.left_out, *more))
 
     def of_classes(self, names: Sequence[str]) -> tuple["Listing", np.ndarray]:
-        """The images of some classes, numbered in the order of the names; and their positions.
-
-        Raises:
-            UsageError: there is no such class, images have several labels, or fewer than two
-                classes are named.
-        """
+        """The images of some classes, numbered in the order of the names; and their positions."""
         if self.task.multilabel:
             raise UsageError(
                 f"Classes can be chosen where an image has one label. Received: {self.source}, "
@@ -91,9 +65,9 @@ class Listing:
             )
         number = np.full(self.task.label_count, -1)
         number[[self.task.names.index(name) for name in names]] = np.arange(len(names))
-        kept = np.flatnonzero(number[self.labels] >= 0)
-        chosen = dataclasses.replace(self, labels=number[self.labels], task=Task(tuple(names)))
-        return chosen._at(kept), kept
+        labels = number[self.labels]
+        kept = np.flatnonzero(labels >= 0)
+        return dataclasses.replace(self, labels=labels, task=Task(tuple(names))).only(kept), kept
 
     def counts(self, positions: np.ndarray | slice = slice(None)) -> np.ndarray:
         """How many of the images at some positions have each label."""
@@ -112,19 +86,14 @@ class Listing:
     def check_counts(self, classes: Sequence[str] = ()) -> None:
         """Refuse classes with too few images to be in every part.
 
-        Args:
-            classes: the only ones that are used; all if empty.
-
-        Raises:
-            UsageError: a class that is used has fewer than 3 images, or none to train on where the
-                parts are given; the message says what was left out.
+        Of given classes only those are used. Where parts are given, one image to train on suffices.
         """
         used = set(classes or self.task.names)
         if self.parts is None:
             needed, counts = PER_CLASS, self.counts()
             what = f"at least {PER_CLASS} readable images, for training, validation and test"
         else:
-            needed, counts = 1, self.counts(np.flatnonzero(self.parts == "train"))
+            needed, counts = 1, self.counts(self.parts == "train")
             what = "a readable image in the training part"
         few = [
             f"{name!r} with {count}"

@@ -1,7 +1,6 @@
 """Files without their metadata, for those that a decoder refuses though their pixels are whole.
 
-What determines pixels stays as it is, byte for byte: a file that is cut short does not become
-whole.
+What determines pixels stays, byte for byte: a file that is cut short does not become whole.
 """
 
 import pathlib

@@ -11,8 +11,7 @@ import zlib
 import numpy as np
 from numpy.lib import format as npy
 
-from tl_strategies.data.array_labels import read_names
-from tl_strategies.data.array_parts import Part, list_arrays
+from tl_strategies.data.in_memory import Part, list_arrays, read_names
 from tl_strategies.data.listing import Listing
 from tl_strategies.data.pixels import image_blocks
 from tl_strategies.data.split import PARTS
@@ -31,13 +30,9 @@ BROKEN = (
 def list_npz(file: str | os.PathLike) -> Listing:
     """List the images of an .npz file.
 
-    Args:
-        file: has x_train and y_train, and where there are any x_validation, y_validation, x_test,
-            y_test; w_train and so on for weights of the images in the loss; and `names` of the
-            labels where the labels are numbers.
-
-    Raises:
-        UsageError: the file or an array in it is not as it must be; the message names it.
+    It has x_train and y_train, and where there are any x_validation, y_validation, x_test, y_test;
+    w_train and so on for weights of the images in the loss; and `names` of the labels where the
+    labels are numbers.
     """
     arrays, unused = _read(file)
     pairs = [part for part in PARTS if f"x_{part}" in arrays and f"y_{part}" in arrays]
@@ -47,14 +42,10 @@ def list_npz(file: str | os.PathLike) -> Listing:
             f"{', '.join([*arrays, *unused]) or 'nothing'}."
         )
     unused += [key for key in arrays if key[2:] not in pairs and key != "names"]
-    parts = {
-        part: Part(
-            image_blocks(arrays[f"x_{part}"], f"x_{part}"),
-            arrays[f"y_{part}"],
-            arrays.get(f"w_{part}"),
-        )
-        for part in pairs
-    }
+    parts = {}
+    for part in pairs:
+        blocks = image_blocks(arrays[f"x_{part}"], f"x_{part}")
+        parts[part] = Part(blocks, arrays[f"y_{part}"], arrays.get(f"w_{part}"))
     names = read_names(arrays["names"], f"names in {file}") if "names" in arrays else None
     notes = [f"not used: {', '.join(unused)}"] if unused else []
     return list_arrays(parts, f"npz:{file}", names, notes)
@@ -101,23 +92,13 @@ def _array(
 
 
 def _check_size(stream: zipfile.ZipExtFile, info: zipfile.ZipInfo, held: int) -> None:
-    """Refuse an array that no such file could hold, or that is not as long as its header says.
-
-    Args:
-        stream: of the array, at its start.
-        info: what the archive says of it.
-        held: bytes of the archive.
-
-    Raises:
-        ValueError: what is wrong.
-    """
-    if info.compress_size > held or info.file_size > max(LARGE, PACKED * info.compress_size):
-        raise ValueError(
-            f"{info.file_size} bytes out of {info.compress_size}; store it by np.savez"
-        )
+    """Refuse an array that no archive of so many bytes holds, or not as long as its header says."""
+    size = info.file_size
+    if info.compress_size > held or size > max(LARGE, PACKED * info.compress_size):
+        raise ValueError(f"{size} bytes out of {info.compress_size}; store it by np.savez")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    if info.file_size > memory:
-        raise ValueError(f"{info.file_size} bytes for a memory of {memory}")
+    if size > memory:
+        raise ValueError(f"{size} bytes for a memory of {memory}")
     version = npy.read_magic(stream)
     if version not in HEADERS:
         raise ValueError(f"version {version} of the format")
@@ -127,6 +108,6 @@ def _check_size(stream: zipfile.ZipExtFile, info: zipfile.ZipInfo, held: int) ->
     told = f"shape {shape} of {dtype}"
     if min(shape, default=0) < 0 or not dtype.itemsize:
         raise ValueError(told)
-    expected, there = math.prod(shape) * dtype.itemsize, info.file_size - stream.tell()
+    expected, there = math.prod(shape) * dtype.itemsize, size - stream.tell()
     if expected != there:
         raise ValueError(f"{told}, which is {expected} bytes, in {there}")

@@ -19,13 +19,8 @@ def parts_of(names: Iterable[str]) -> dict[str, str]:
 
     A name stands for a part by itself, or by a word that it has beside the same words as another
     part: seg_train and seg_test. `dev` and `eval` are for validation; `eval` is the test part where
-    another name is for validation and none for test.
-
-    Args:
-        names: of folders side by side, or values of a column, in any case.
-
-    Returns:
-        "train", "validation" or "test" by name.
+    another name is for validation and none for test. Names are of folders side by side, or values
+    of a column, in any case.
     """
     alike: dict[tuple[str, ...], dict[str, str]] = {}
     for name in names:
@@ -45,10 +40,10 @@ def parts_of(names: Iterable[str]) -> dict[str, str]:
     return parts
 
 
-def parts_notes(parts: dict[str, str]) -> tuple[str, ...]:
+def parts_notes(parts: dict[str, str]) -> list[str]:
     """What names were taken for, in words, where they are not the parts' own."""
     others = [f"{name} as {part}" for name, part in parts.items() if name != part]
-    return (f"parts: {', '.join(others)}",) if others else ()
+    return [f"parts: {', '.join(others)}"] if others else []
 
 
 def _parsed(name: str) -> tuple[str | None, tuple[str, ...]]:

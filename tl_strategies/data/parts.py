@@ -1,14 +1,11 @@
-"""Which part each image belongs to: as the data says, as a file says, or split by us; split.csv."""
+"""Which part each image belongs to: as the data says, as a file says, or split by us."""
 
-import csv
 import dataclasses
-import io
-import pathlib
 
 import numpy as np
 
+from tl_strategies.data.csv_file import read_split
 from tl_strategies.data.listing import Listing
-from tl_strategies.data.part_checks import refuse_empty, refuse_leaks
 from tl_strategies.data.split import (
     FRACTION,
     PARTS,
@@ -25,49 +22,28 @@ VTAB = (800, 200)  # images for training and validation (Zhai et al. 2019)
 
 @dataclasses.dataclass(frozen=True)
 class Splitting:
-    """How images come into parts.
-
-    Attributes:
-        seed: of the split.
-        limit: how many images to train on; None for all.
-        shots: how many of each class to train on; None for all.
-        protocol: "vtab1k" has 800 images for training and 200 for validation.
-        folds, fold: into how many folds, and the number of the one to test on, from 1.
-        file: a split.csv to follow.
-        classes: the only ones whose images are used; all if empty.
-        validation: whether the validation part stays apart, or is trained on too.
-        allow_leaks: whether given parts may share images.
-    """
+    """How images come into parts."""
 
     seed: int = 0
-    limit: int | None = None
-    shots: int | None = None
-    protocol: str = "none"
+    limit: int | None = None  # how many images to train on; None for all
+    shots: int | None = None  # how many of each class to train on; None for all
+    protocol: str = "none"  # "vtab1k" has 800 images for training and 200 for validation
     folds: int | None = None
-    fold: int | None = None
-    file: str | None = None
-    classes: tuple[str, ...] = ()
-    validation: bool = True
-    allow_leaks: bool = False
+    fold: int | None = None  # the number of the one to test on, from 1
+    file: str | None = None  # a split.csv to follow
+    classes: tuple[str, ...] = ()  # the only ones whose images are used; all if empty
+    validation: bool = True  # whether the validation part stays apart, or is trained on too
+    allow_leaks: bool = False  # whether given parts may share images
 
 
 def assign_parts(
     listing: Listing, keys: np.ndarray, how: Splitting
 ) -> tuple[Listing, np.ndarray, np.ndarray, np.ndarray]:
-    """The images that are used, and what for.
-
-    Args:
-        listing: readable images.
-        keys: digest of each one's content.
-        how: it is done.
+    """Which of the readable images are used, and what for; `keys` are digests of their contents.
 
     Returns:
         The listing of those that are used; their positions in the one given; the part of each; the
         positions, among them, of those to train on.
-
-    Raises:
-        UsageError: there are too few images, or too few different ones, parts share images, or the
-            file does not fit.
     """
     listing.check_counts(how.classes)
     given = listing.parts if how.file is None else read_split(how.file, listing)
@@ -75,16 +51,16 @@ def assign_parts(
     if how.file is not None and (given == "").any():
         kept = np.flatnonzero(given != "")
         note = f"{len(given) - len(kept)} images are not in --split {how.file}: not used"
-        listing, keys, given = listing.only(kept, notes=[note]), keys[kept], given[kept]
+        listing, keys, given = listing.only(kept, note), keys[kept], given[kept]
         listing.check_counts(how.classes)
     groups = joined_groups(keys, listing.groups)
     if given is not None and not how.allow_leaks:
-        refuse_leaks(listing, groups, given)
+        _refuse_leaks(listing, groups, given)
     if how.folds is not None:
         parts = _fold(listing, groups, given, how)
     else:
         parts = _complete(listing, groups, given, how.seed)
-    refuse_empty(listing, groups, parts)
+    _refuse_empty(listing, groups, parts)
     if how.classes:  # parts do not depend on which are chosen
         listing, used = listing.of_classes(how.classes)
         absent = sorted(set(parts) - set(parts[used]))
@@ -174,48 +150,33 @@ def _limited(listing: Listing, train: np.ndarray, how: Splitting) -> np.ndarray:
     return train
 
 
-def read_split(file: str, listing: Listing) -> np.ndarray:
-    """The part that split.csv gives to each image; "" where it has none.
-
-    Raises:
-        UsageError: it is no split.csv, or names images that the data does not have.
-    """
-    try:
-        with pathlib.Path(file).open(newline="", encoding="utf-8") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"--split must be a split.csv. Received: {file}: {error}.") from error
-    if not rows or not {"path", "part"} <= rows[0].keys():
-        raise UsageError(f"--split must have columns path and part. Received: {file}.")
-    part_of = {}
-    for number, row in enumerate(rows, 2):
-        if row["part"] not in PARTS:
-            raise UsageError(
-                f"A part in --split must be one of {', '.join(PARTS)}. Received: {row['part']!r} "
-                f"in row {number} of {file}."
-            )
-        part_of[row["path"]] = row["part"]
-    known = {*listing.paths, *(path for path, _ in listing.left_out)}
-    unknown = [path for path in part_of if path not in known]
-    if unknown:
+def _refuse_empty(listing: Listing, groups: np.ndarray, parts: np.ndarray) -> None:
+    """Raise a UsageError where there are too few different images for all parts."""
+    absent = [part for part in PARTS if part not in parts]
+    if absent:
+        what = "contents" if listing.groups is None else "groups"
         raise UsageError(
-            f"--split must name images of {listing.source}. Received: {len(unknown)} others in "
-            f"{file}, such as {unknown[0]}."
+            f"{listing.source} must have different images for training, validation and test: those "
+            f"of one content or group stay in one part. Received: {len(parts)} images of "
+            f"{len(np.unique(groups))} {what}, which leaves none for {' and '.join(absent)}. Add "
+            "images that differ."
         )
-    return np.array([part_of.get(path, "") for path in listing.paths], dtype="<U10")
 
 
-def split_csv(listing: Listing, parts: np.ndarray) -> str:
-    """The text of split.csv: path, label, part; and group and weight where there are any."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    more = {
-        name: values
-        for name, values in (("group", listing.groups), ("weight", listing.weights))
-        if values is not None
-    }
-    writer.writerow(["path", "label", "part", *more])
-    for i, (path, part) in enumerate(zip(listing.paths, parts, strict=True)):
-        rest = [f"{values[i]:.7g}" for values in more.values()]
-        writer.writerow([path, listing.label_text(i), part, *rest])
-    return text.getvalue()
+def _refuse_leaks(listing: Listing, groups: np.ndarray, parts: np.ndarray) -> None:
+    """Raise a UsageError where images of one content or group are in several parts."""
+    number = np.array([PARTS.index(part) for part in parts])
+    order = np.lexsort((number, groups))
+    same = groups[order][1:] == groups[order][:-1]
+    pairs = np.flatnonzero(same & (number[order][1:] != number[order][:-1]))
+    if not len(pairs):
+        return
+    lines = [
+        " = ".join(f"{listing.paths[at]} ({parts[at]})" for at in order[i : i + 2])
+        for i in pairs[:5]
+    ]
+    lines.append("Take them out of one part, or allow it with --allow_leaks.")
+    raise UsageError(
+        f"Parts must not share images or groups: the test part would not tell what is new. "
+        f"Received: {len(pairs)} of {listing.source} that do, such as\n  " + "\n  ".join(lines)
+    )

@@ -1,4 +1,8 @@
-"""Parts for training, validation and test: stratified, seeded, and no group in two of them."""
+"""Parts for training, validation and test: stratified, seeded, and no group in two of them.
+
+Labels are integers of shape (images,), or booleans of shape (images, labels); groups are a number
+for each image.
+"""
 
 import numpy as np
 
@@ -7,12 +11,7 @@ FRACTION = 0.15  # of each class, for validation and for test
 
 
 def joined_groups(keys: np.ndarray, groups: np.ndarray | None) -> np.ndarray:
-    """A number for each image: the same for those that share their content or their group.
-
-    Args:
-        keys: digest of each image's content.
-        groups: an integer for each image, or None.
-    """
+    """A number for each image: the same for those that share their content or their group."""
     import scipy.sparse  # slow to import, and --help does not need it
     from scipy.sparse.csgraph import connected_components
 
@@ -33,21 +32,12 @@ def split(
 ) -> np.ndarray:
     """A part for each image: by default 70 % train, 15 % validation, 15 % test of each class.
 
-    Args:
-        labels: integers of shape (images,), or booleans of shape (images, labels).
-        seed: the same one gives the same parts.
-        groups: a number for each image; images of one group come into one part.
-        fractions: of train, validation and, where there is one, test.
-
-    Returns:
-        Strings of PARTS, of shape (images,).
+    Images of one group come into one part. Fractions are of train, validation and, where there is
+    one, test.
     """
-    alone = groups is None or len(np.unique(groups)) == len(labels)
-    if labels.ndim == 2 or not alone:
-        numbers = stratify(
-            labels, np.arange(len(labels)) if groups is None else groups, fractions, seed
-        )
-        return np.array(PARTS)[numbers]
+    groups = np.arange(len(labels)) if groups is None else groups
+    if labels.ndim == 2 or len(np.unique(groups)) < len(labels):
+        return np.array(PARTS)[stratify(labels, groups, fractions, seed)]
     parts = np.full(len(labels), "train", dtype="<U10")
     for label in np.unique(labels):
         members = np.random.default_rng([seed, label]).permutation(np.flatnonzero(labels == label))
@@ -68,8 +58,7 @@ def stratify(
     label is still wanted.
 
     Args:
-        labels: integers of shape (images,), or booleans of shape (images, labels).
-        groups: a number for each image.
+        labels, groups: of the images.
         fractions: of all images that each part is to have, above 0.
         seed: of the order among equals.
 
@@ -100,9 +89,9 @@ def stratify(
     def place(group: int, most: np.ndarray) -> None:
         part = max(range(len(room)), key=lambda part: (most[part], room[part]))
         part_of[group] = part
-        mine = slice(counts.indptr[group], counts.indptr[group + 1])
-        wanted[counts.indices[mine], part] -= counts.data[mine]
-        left[counts.indices[mine]] -= counts.data[mine]
+        row = slice(counts.indptr[group], counts.indptr[group + 1])
+        wanted[counts.indices[row], part] -= counts.data[row]
+        left[counts.indices[row]] -= counts.data[row]
         room[part] -= sizes[group]
 
     while (left > 0).any():
@@ -119,13 +108,7 @@ def stratify(
 def take(labels: np.ndarray, positions: np.ndarray, count: int, seed: int) -> np.ndarray:
     """So many of some positions, in proportion to their classes, at least one of each.
 
-    A larger count takes what a smaller one does, and more.
-
-    Args:
-        labels: of all images.
-        positions: to choose from.
-        count: at least the number of classes that the positions have.
-        seed: of the choice.
+    A larger count, which is at least that of the classes, takes what a smaller one does, and more.
     """
     if count >= len(positions):
         return positions
@@ -137,8 +120,7 @@ def take(labels: np.ndarray, positions: np.ndarray, count: int, seed: int) -> np
     classes, counts = np.unique(labels[positions], return_counts=True)
     share = count * counts / len(positions)
     quota = np.maximum(1, np.floor(share).astype(int))
-    for i in np.argsort(quota - share, kind="stable")[: max(0, count - quota.sum())]:
-        quota[i] += 1
+    quota[np.argsort(quota - share, kind="stable")[: max(0, count - quota.sum())]] += 1
     while quota.sum() > count:
         quota[np.argmax(quota)] -= 1
     return _of_each(labels, positions, dict(zip(classes, quota, strict=True)), seed)
@@ -159,8 +141,8 @@ def take_shots(labels: np.ndarray, positions: np.ndarray, shots: int, seed: int)
 def _of_each(
     labels: np.ndarray, positions: np.ndarray, quota: dict[int, int], seed: int
 ) -> np.ndarray:
-    chosen = [
-        np.random.default_rng([seed, label, 1]).permutation(positions[labels[positions] == label])
-        for label in quota
-    ]
-    return np.sort(np.concatenate([of[:n] for of, n in zip(chosen, quota.values(), strict=True)]))
+    chosen = []
+    for label, count in quota.items():
+        draws = np.random.default_rng([seed, label, 1])
+        chosen.append(draws.permutation(positions[labels[positions] == label])[:count])
+    return np.sort(np.concatenate(chosen))

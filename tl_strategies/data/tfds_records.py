@@ -1,11 +1,12 @@
 """Data sets of TensorFlow Datasets, by name."""
 
 import difflib
+import functools
 import pathlib
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from typing import Any
+from typing import NamedTuple
 
 import absl.logging
 import numpy as np
@@ -28,48 +29,50 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
         name: NAME, NAME/CONFIG or NAME/CONFIG:VERSION.
         splits: for "train", "validation" and "test" a split in TFDS's syntax, such as
             "train[:80%]"; None for the data set's own where it has one.
-
-    Raises:
-        UsageError: there is no such data set or split, it cannot be downloaded, or it has no images
-            or no labels.
     """
     import tensorflow_datasets as tfds
 
     absl.logging.set_verbosity(absl.logging.ERROR)  # TFDS deprecates what it uses itself
     builder = _builder(tfds, name)
-    _prepare(builder, name)
     image, label = _features(tfds, builder.info.features, name)
     chosen = _chosen_splits(builder, splits)
+    read = functools.partial(_read, tfds, builder, name, image, label)
     digests, labels, parts, paths, notes = [], [], [], [], []
     for part, split in list(chosen.items()):
-        found, their = [], []
-        for images, values in _read(tfds, builder, name, split, image, label):
+        found, values = [], []
+        for images, some in read(split):
             found += [digest(data) for data in images]
-            their += values
-        unlabelled = 0 if label.several else sum(value < 0 for value in their)
+            values += some
+        unlabelled = 0 if label.several else sum(value < 0 for value in values)
         if unlabelled and part == "train":
             raise UsageError(
                 f"--dataset tfds:{name} must have all labels of {split}, to train on. Received: "
-                f"{unlabelled} of {len(their)} without. Name one that has them by --train_split."
+                f"{unlabelled} of {len(values)} without. Name one that has them by --train_split."
             )
         if unlabelled:
             notes.append(f"split {split} is not used: TFDS does not have all its labels")
             del chosen[part]
             continue
         digests += found
-        labels += their
+        labels += values
         parts += [part] * len(found)
         paths += [f"{split}/{i:06}" for i in range(len(found))]
 
     def iterate() -> Iterator[bytes]:
         for split in chosen.values():
-            for images, _ in _read(tfds, builder, name, split, image, label):
+            for images, _ in read(split):
                 yield from images
 
+    if label.several:
+        numbers = np.zeros((len(labels), len(label.names)), bool)
+        for row, present in zip(numbers, labels, strict=True):
+            row[present] = True
+    else:
+        numbers = np.array(labels, "int64")
     return Listing(
         source=f"tfds:{name}",
         paths=tuple(paths),
-        labels=label.matrix(labels) if label.several else np.array(labels, dtype="int64"),
+        labels=numbers,
         task=Task(label.names, label.several),
         contents=Records(iterate, digests),
         parts=np.array(parts, dtype="<U10") if len(chosen) > 1 else None,
@@ -77,24 +80,18 @@ def list_tfds(name: str, splits: dict[str, str | None]) -> Listing:
     )
 
 
-class _Label:
+class _Label(NamedTuple):
     """Where the labels are, how they are called, and whether an image has several."""
 
-    def __init__(self, path: tuple[str, ...], feature: Any, several: bool):
-        self.path = path
-        self.several = several
-        self.names = tuple(feature.names or map(str, range(feature.num_classes)))
-
-    def matrix(self, labels: list[np.ndarray]) -> np.ndarray:
-        matrix = np.zeros((len(labels), len(self.names)), bool)
-        for row, present in zip(matrix, labels, strict=True):
-            row[present] = True
-        return matrix
+    path: tuple[str, ...]
+    names: tuple[str, ...]
+    several: bool
 
 
 def _builder(tfds, name: str):
+    """What builds a data set, which is downloaded and prepared where it is not yet."""
     try:
-        return tfds.builder(name)
+        builder = tfds.builder(name)
     except tfds.core.registered.DatasetNotFoundError as error:
         base = name.partition("/")[0].partition(":")[0]
         near = difflib.get_close_matches(base, tfds.list_builders(), 1)
@@ -107,16 +104,8 @@ def _builder(tfds, name: str):
             f"--dataset tfds:NAME/CONFIG:VERSION must be one of TFDS. Received: {name}: "
             f"{str(error).splitlines()[0]}"
         ) from error
-
-
-def _prepare(builder, name: str) -> None:
-    """Download and prepare what is not there yet.
-
-    Raises:
-        UsageError: that cannot be done.
-    """
     if builder.is_prepared():
-        return
+        return builder
     _refuse_without_network(builder, name)
     try:
         builder.download_and_prepare()
@@ -125,6 +114,7 @@ def _prepare(builder, name: str) -> None:
             f"--dataset tfds:{name} must be prepared, or such that TFDS can prepare it. Received: "
             f"{error}"
         ) from error
+    return builder
 
 
 def _refuse_without_network(builder, name: str) -> None:
@@ -171,7 +161,9 @@ def _features(tfds, features, name: str) -> tuple[str, _Label]:
         best = [path for path in (("label",), ("labels",), ("objects", "label")) if path in found]
         best += list(found) if len(found) == 1 else []
         if image and best:
-            return image, _Label(best[0], found[best[0]], many)
+            label = found[best[0]]
+            names = tuple(label.names or map(str, range(label.num_classes)))
+            return image, _Label(best[0], names, many)
     raise UsageError(
         f"--dataset tfds:{name} must have an image and a label, labels or objects/label. Received: "
         f"{', '.join(features)}."
@@ -187,18 +179,14 @@ def _chosen_splits(builder, splits: dict[str, str | None]) -> dict[str, str]:
     if any(splits.values()):
         return {part: split for part, split in splits.items() if split}
     there = builder.info.splits
-    chosen = {
-        part: found[0]
-        for part in PARTS
-        if (found := [split for split in SPLITS[part] if split in there])
-    }
-    if "train" in chosen:
-        return chosen
-    return {"train": next(iter(there), "train")}
+    own = {part: next((name for name in SPLITS[part] if name in there), None) for part in PARTS}
+    if own["train"] is None:
+        return {"train": next(iter(there), "train")}
+    return {part: split for part, split in own.items() if split}
 
 
 def _read(
-    tfds, builder, name: str, split: str, image: str, label: _Label
+    tfds, builder, name: str, image: str, label: _Label, split: str
 ) -> Iterator[tuple[list[bytes], list]]:
     """Encoded images and their labels, some at a time, always in the same order."""
     wanted = {label.path[0]: {label.path[1]: True} if len(label.path) > 1 else True}

@@ -2,32 +2,18 @@
 
 from tl_strategies.errors import UsageError, unknown
 
-OPTIMIZERS = {
-    name.lower(): name
-    for name in (
-        *("SGD", "Adam", "AdamW", "Adamax", "Nadam", "RMSprop", "Adagrad", "Adadelta"),
-        *("Adafactor", "Lamb", "Lion", "Muon"),
-    )
-}
+_NAMES = "SGD Adam AdamW Adamax Nadam RMSprop Adagrad Adadelta Adafactor Lamb Lion Muon"
+OPTIMIZERS = {name.lower(): name for name in _NAMES.split()}
 REFUSED = {"ftrl": "Ftrl", "schedulefreeadamw": "ScheduleFreeAdamW"}
-DEFAULT_WARMUP = {  # by schedule, as part of the run
-    "constant": 0.1,
-    "cosine": 0.1,
-    "step": 0.1,
-    "one_cycle": 0.3,
-    "exponential": 0.1,
-}
+# By schedule, as part of the run.
+DEFAULT_WARMUP = {"constant": 0.1, "cosine": 0.1, "step": 0.1, "one_cycle": 0.3, "exponential": 0.1}
 SCHEDULES = tuple(DEFAULT_WARMUP)
 BN_POLICIES = ("frozen", "adapt", "train")
 PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 
 
 def check_optimizer(name: str) -> None:
-    """Refuse optimizers that do not exist, and those that would damage pretrained weights.
-
-    Raises:
-        UsageError: it is one of these.
-    """
+    """Refuse optimizers that do not exist, and those that would damage pretrained weights."""
     key = name.lower()
     if key in REFUSED:
         raise UsageError(

@@ -11,13 +11,11 @@ from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, un
 from tl_strategies.backbones.units import Unit, unit_output
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
-from tl_strategies.plans.plan import Head, Phase, Plan
+from tl_strategies.plans.plan import Head, Phase, Plan, UnitPlan
 
 # Of the moving statistics of fresh units. At 0.99, the value of most networks, a few hundred steps
 # leave them near where they began, and a network that has learnt predicts at chance.
 FRESH_MOMENTUM = 0.9
-
-
 EXACT = ("head_pool", "head_unit_length", "head_softmax", "head_sigmoid")  # always float32
 
 
@@ -27,24 +25,18 @@ def build_model(
 ) -> keras.Model:
     """One flat model from images to probabilities, of shape (batch, labels).
 
-    The backbone is copied, not touched. Fresh units and the head are initialised anew.
-
-    Args:
-        plan: of the model.
-        backbone: of the units.
-        units: of the backbone.
-        head: makes probabilities from the tensor of features, in place of the plan's head.
+    The backbone is copied, not touched. Fresh units and the head are initialised anew; a head that
+    is given makes the probabilities from the tensor of features, in place of the plan's.
 
     Raises:
-        UsageError: what the head makes are none.
+        UsageError: what that head makes are none.
     """
     copy = copy_model(backbone)
     for row, unit in zip(plan.units, units, strict=False):
-        if row.weights == "fresh":
-            for layer in unit_layers(copy, unit):
-                reinitialize(layer)
-                if isinstance(layer, layers.BatchNormalization):
-                    layer.momentum = min(layer.momentum, FRESH_MOMENTUM)
+        for layer in unit_layers(copy, unit) if row.weights == "fresh" else ():
+            reinitialize(layer)
+            if isinstance(layer, layers.BatchNormalization):
+                layer.momentum = min(layer.momentum, FRESH_MOMENTUM)
     features = unit_output(copy, units[len(plan.units) - 1])
     outputs = _head(plan.head, features) if head is None else _given_head(head, plan, features)
     name = re.sub(r"[^\w.-]", "_", plan.strategy).strip("_")  # not of all may Keras name a model
@@ -65,8 +57,8 @@ def _given_head(head: Callable, plan: Plan, features: keras.KerasTensor) -> kera
         raise UsageError(f"head must make {what}. Received: a tensor of shape {shape}.")
     zeros = ops.zeros((1, *features.shape[1:]))
     values = ops.convert_to_numpy(keras.Model(features, outputs)(zeros, training=False))[0]
-    one = plan.head.multilabel or abs(values.sum() - 1) < 1e-3
-    if not (one and (values >= 0).all() and (values <= 1).all()):
+    sums_to_one = plan.head.multilabel or abs(values.sum() - 1) < 1e-3
+    if not (sums_to_one and (values >= 0).all() and (values <= 1).all()):
         raise UsageError(
             f"head must make {what}. Received: {values.tolist()[:10]}. End it in a Dense layer "
             f"with activation={'sigmoid' if plan.head.multilabel else 'softmax'!r}."
@@ -83,9 +75,8 @@ def _head(head: Head, x):
     for number, size in enumerate(head.hidden, 1):
         if head.dropout:
             x = layers.Dropout(head.dropout, name=f"head_dropout{number}")(x)
-        x = layers.Dense(size, "relu", kernel_initializer="he_normal", name=f"head_dense{number}")(
-            x
-        )
+        name = f"head_dense{number}"
+        x = layers.Dense(size, "relu", kernel_initializer="he_normal", name=name)(x)
     if head.dropout:
         x = layers.Dropout(head.dropout, name="head_dropout")(x)
     activation = "sigmoid" if head.multilabel else "softmax"
@@ -99,19 +90,18 @@ def depth_tensor(
 
     When all are, the frozen part goes on through the head's pooling, to the CNN codes.
     """
+    pooling = [layer.output for layer in model.layers if layer.name == "head_pool"]
     if depth == 0:
         return None
-    if depth >= len(plan.units):
-        pooling = [layer.output for layer in model.layers if layer.name == "head_pool"]
-        if pooling:
-            return pooling[0]
+    if depth >= len(plan.units) and pooling:
+        return pooling[0]
     return unit_output(model, units[min(depth, len(plan.units)) - 1])
 
 
 def head_layers(model: keras.Model, units: list[Unit]) -> list[keras.layers.Layer]:
     """The layers that belong to no unit."""
     named = {name for unit in units for name in unit.layers}
-    return [leaf for layer in model.layers if layer.name not in named for leaf in leaves(layer)]
+    return leaves(*(layer for layer in model.layers if layer.name not in named))
 
 
 def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phase | None) -> None:
@@ -119,9 +109,6 @@ def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phas
 
     A frozen unit also drops nothing out: it runs as in inference. Compile with a new optimizer
     afterwards.
-
-    Raises:
-        RuntimeError: a weight is not in the state that was set.
     """
     model.trainable = True
     expected = {id(w) for leaf in head_layers(model, units) for w in leaf.trainable_weights}
@@ -141,12 +128,7 @@ def set_trainable(model: keras.Model, plan: Plan, units: list[Unit], phase: Phas
 
 @contextlib.contextmanager
 def following_batches(chosen: Sequence[layers.BatchNormalization]) -> Iterator[None]:
-    """Meanwhile statistics after a step in training mode are those of its batch.
-
-
-    Args:
-        chosen: frozen layers, which are so again afterwards.
-    """
+    """Meanwhile statistics of frozen layers after a step in training mode are its batch's."""
     momenta = [leaf.momentum for leaf in chosen]
     for leaf in chosen:
         leaf.trainable, leaf.momentum = True, 0.0
@@ -158,18 +140,14 @@ def following_batches(chosen: Sequence[layers.BatchNormalization]) -> Iterator[N
 
 
 def set_precision(model: keras.Model, precision: str) -> None:
-    """Set what each layer computes in, but for those that prepare images or make probabilities.
+    """Set the dtype policy of layers, but for those that prepare images or make probabilities.
 
-    Args:
-        model: as `build_model` made it.
-        precision: a Keras dtype policy, such as "mixed_float16". Variables stay float32.
+    Variables stay float32.
     """
-    for layer in model.layers:
-        for leaf in leaves(layer):
-            exact = isinstance(leaf, (layers.Normalization, layers.Rescaling)) or leaf.name in EXACT
-            exact = exact or layer is model.layers[-1]  # which makes the probabilities
-            if not exact:
-                leaf.dtype_policy = precision
+    for leaf in leaves(*model.layers[:-1]):  # the last one makes the probabilities
+        prepares = isinstance(leaf, (layers.Normalization, layers.Rescaling))
+        if not prepares and leaf.name not in EXACT:
+            leaf.dtype_policy = precision
 
 
 def _set_dropout(leaf: keras.layers.Layer, active: bool) -> None:
@@ -184,9 +162,8 @@ def plain_model(model: keras.Model) -> keras.Model:
     plain = keras.Model(model.inputs[0], model.outputs[0], name=model.name)
     plain.trainable = True
     set_precision(plain, "float32")
-    for layer in plain.layers:
-        for leaf in leaves(layer):
-            _set_dropout(leaf, True)
+    for leaf in leaves(*plain.layers):
+        _set_dropout(leaf, True)
     return plain
 
 
@@ -195,23 +172,23 @@ def pretrained_values(model: keras.Model, plan: Plan, units: list[Unit]) -> dict
 
     Call it before training. Empty where the plan has no L2-SP.
     """
-    if not plan.l2_sp:
-        return {}
     return {
         weight.path: keras.ops.convert_to_numpy(weight).copy()  # training writes to the original
-        for row, unit in zip(plan.units, units, strict=False)
-        if row.trainable and row.weights == "pretrained"
-        for leaf in unit_layers(model, unit)
-        for weight in leaf.weights
+        for row, weight in _trained_weights(model, plan, units)
+        if plan.l2_sp and row.weights == "pretrained"
     }
 
 
 def variable_multipliers(model: keras.Model, plan: Plan, units: list[Unit]) -> dict[str, float]:
     """Learning-rate multiplier by variable path, for the trainable units."""
-    return {
-        weight.path: row.learning_rate_multiplier
-        for row, unit in zip(plan.units, units, strict=False)
-        if row.trainable
-        for leaf in unit_layers(model, unit)
-        for weight in leaf.weights
-    }
+    trained = _trained_weights(model, plan, units)
+    return {weight.path: row.learning_rate_multiplier for row, weight in trained}
+
+
+def _trained_weights(
+    model: keras.Model, plan: Plan, units: list[Unit]
+) -> Iterator[tuple[UnitPlan, keras.Variable]]:
+    for row, unit in zip(plan.units, units, strict=False):
+        if row.trainable:
+            for leaf in unit_layers(model, unit):
+                yield from ((row, weight) for weight in leaf.weights)

@@ -9,6 +9,7 @@ from keras import ops
 from tl_strategies.plans.choices import OPTIMIZERS, REFUSED, check_optimizer
 
 
+@functools.cache
 def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
     @keras.saving.register_keras_serializable("tl_strategies", f"UnitRate{base.__name__}")
     class UnitRateOptimizer(base):
@@ -71,14 +72,10 @@ def _for_transfer(base: type[keras.optimizers.Optimizer]) -> type[keras.optimize
 
 # Their state belongs to all variables at once, or has no path of its own.
 STARTS_ANEW = ("adafactor", "nadam")
-_CLASSES = {key: _for_transfer(getattr(keras.optimizers, name)) for key, name in OPTIMIZERS.items()}
-
-
-@functools.cache
-def _class_for(base: type[keras.optimizers.Optimizer]) -> type[keras.optimizers.Optimizer]:
-    """The class of an optimizer that a user has, which may be none of Keras's own."""
-    known = {cls.__mro__[1]: cls for cls in _CLASSES.values()}
-    return known.get(base) or _for_transfer(base)
+for (
+    _name
+) in OPTIMIZERS.values():  # known to Keras from now on, so that what was saved can be loaded
+    _for_transfer(getattr(keras.optimizers, _name))
 
 
 def make_optimizer(
@@ -90,35 +87,25 @@ def make_optimizer(
     l2_sp: float = 0.0,
     scale_loss: bool = False,
 ) -> keras.optimizers.Optimizer:
-    """A new optimizer.
+    """A new optimizer: one by name, or of the configuration of one that is given, but for the rate.
 
-    Args:
-        optimizer: a name of OPTIMIZERS, in any case, of which SGD gets Nesterov momentum 0.9; or
-            an optimizer whose configuration is taken, but for the learning rate.
-        learning_rate: of variables without a multiplier.
-        multipliers: by variable path.
-        weight_decay: decoupled (times the learning rate); kernels only, not vectors. An optimizer
-            that is given may have its own.
-        anchors: values by variable path that variables are drawn to.
-        l2_sp: strength of that, as a factor on the distance.
-        scale_loss: wrap it in Keras's LossScaleOptimizer, for float16.
-
-    Raises:
-        UsageError: see check_optimizer.
+    SGD by name gets Nesterov momentum 0.9. Multipliers of the learning rate, and anchors that l2_sp
+    times the distance draws to, are by variable path. Weight decay is decoupled (times the learning
+    rate), and spares vectors; an optimizer that is given may have its own. `scale_loss` is for
+    float16.
     """
-    name = optimizer if isinstance(optimizer, str) else type(optimizer).__name__
-    if isinstance(optimizer, str):
+    named = isinstance(optimizer, str)
+    name = optimizer if named else type(optimizer).__name__
+    if named or name.lower() in REFUSED:
         check_optimizer(name)
+    if named:
+        base = getattr(keras.optimizers, OPTIMIZERS[name.lower()])
         options = {"momentum": 0.9, "nesterov": True} if name.lower() == "sgd" else {}
-        cls = _CLASSES[name.lower()]
     else:
-        if name.lower() in REFUSED:
-            check_optimizer(name)
-        options = optimizer.get_config()
+        base, options = type(optimizer), optimizer.get_config()
         weight_decay = weight_decay or options.get("weight_decay") or 0.0
-        cls = _class_for(type(optimizer))
     options |= {"learning_rate": learning_rate, "weight_decay": weight_decay, "name": name.lower()}
-    made = cls(multipliers=multipliers, anchors=anchors, l2_sp=l2_sp, **options)
+    made = _for_transfer(base)(multipliers=multipliers, anchors=anchors, l2_sp=l2_sp, **options)
     return keras.optimizers.LossScaleOptimizer(made) if scale_loss else made
 
 
@@ -136,10 +123,7 @@ def last_rate(optimizer: keras.optimizers.Optimizer) -> float:
 
 
 def carry_state(old: keras.optimizers.Optimizer, new: keras.optimizers.Optimizer) -> None:
-    """Give a built optimizer the slots, and the ages, of the variables that an old one trained.
-
-    They are found by their paths.
-    """
+    """Give a built optimizer the slots and ages, found by path, of what an old one trained."""
     if old is not inner(old):
         new.dynamic_scale.assign(old.dynamic_scale)
     old, new = inner(old), inner(new)

@@ -10,9 +10,8 @@ class UnitPlan:
     """What happens to one unit.
 
     Attributes:
-        depth: the unit's number, from 1.
-        name: the unit's name.
-        weights: where its weights come from.
+        depth, name: of the unit.
+        weights: where they come from.
         trainable: whether any phase trains it.
         learning_rate_multiplier: times the run's learning rate; None for a frozen unit.
         bn: BatchNormalization in inference mode ("frozen"), the same with statistics of the
@@ -108,9 +107,9 @@ class Plan:
 
     def __str__(self) -> str:
         width = max([len(unit.name) for unit in self.units] + [4])
+        of_backbone = f" of {self.backbone}" if self.backbone else ""
         lines = [
-            f"strategy {self.strategy}, n = {self.n} of {self.depth_count} units"
-            f"{f' of {self.backbone}' if self.backbone else ''}",
+            f"strategy {self.strategy}, n = {self.n} of {self.depth_count} units{of_backbone}",
             f"{'depth':>5}  {'unit':<{width}}  {'weights':<10}  {'':<9}  {'rate ×':>8}  bn",
         ]
         for unit in self.units:
@@ -122,7 +121,7 @@ class Plan:
             )
         if len(self.units) < self.depth_count:
             lines.append(f"       units {len(self.units) + 1} to {self.depth_count} are dropped")
-        lines.append(f"head   {describe_head(self.head)}")
+        lines.append(f"head   {_describe(self.head)}")
         for number, phase in enumerate(self.phases, 1):
             trains = "the head"
             if phase.trainable_from <= self.depth_count:
@@ -136,18 +135,17 @@ class Plan:
         return "\n".join(lines)
 
 
-def describe_head(head: Head) -> str:
+def _describe(head: Head) -> str:
     """One line: the head's layers in order."""
     if head.classifier == "given":
         return f"given, over {head.labels} labels"
-    layers = ["average pooling"]
-    layers += ["unit length"] if head.unit_length else []
     dropout = [f"dropout {head.dropout:g}"] if head.dropout else []
+    layers = ["average pooling", *["unit length"] * head.unit_length]
     for size in head.hidden:
         layers += [*dropout, f"dense {size} + ReLU"]
     classifier = head.classifier.replace("_", " ")
-    if head.multilabel:
-        classifier = (
-            "sigmoid" if classifier == "softmax" else f"{classifier}, each label by itself,"
-        )
+    if head.multilabel and classifier == "softmax":
+        classifier = "sigmoid"
+    elif head.multilabel:
+        classifier += ", each label by itself,"
     return ", ".join([*layers, *dropout, f"{classifier} over {head.labels} labels"])

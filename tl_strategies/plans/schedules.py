@@ -8,10 +8,6 @@ from keras import ops
 from tl_strategies.plans.choices import DEFAULT_WARMUP
 
 
-def _constant(progress):
-    return ops.ones_like(progress)
-
-
 def _cosine(progress):
     return (1 + ops.cos(progress * math.pi)) / 2
 
@@ -36,7 +32,7 @@ def _cosine_rise(progress):
 
 
 SHAPES = {  # the rise over the warm-up, and the fall over what remains
-    "constant": (_linear_rise, _constant),
+    "constant": (_linear_rise, ops.ones_like),
     "cosine": (_linear_rise, _cosine),
     "step": (_linear_rise, _step),
     "one_cycle": (_cosine_rise, _cosine),
@@ -46,12 +42,7 @@ SHAPES = {  # the rise over the warm-up, and the fall over what remains
 
 @keras.saving.register_keras_serializable("tl_strategies")
 class Later(keras.optimizers.schedules.LearningRateSchedule):
-    """A schedule from one of its later steps on.
-
-    Args:
-        schedule: of Keras.
-        first_step: its step at which the optimizer that counts the steps is new.
-    """
+    """A schedule of Keras, from the step on at which the optimizer that counts steps is new."""
 
     def __init__(
         self, schedule: keras.optimizers.schedules.LearningRateSchedule | dict, first_step: int
@@ -77,8 +68,7 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         peak: the highest learning rate.
         steps: how many steps the schedule lasts.
         shape: a key of SHAPES.
-        warmup: the part of it, from 0 to below 1, over which the rate rises; None for the shape's
-            own.
+        warmup: the part of it, below 1, over which the rate rises; None for the shape's own.
         first_step: the step of the schedule at which the optimizer that counts the steps is new.
     """
 
@@ -107,10 +97,5 @@ class Schedule(keras.optimizers.schedules.LearningRateSchedule):
         return self.peak * factor
 
     def get_config(self) -> dict:
-        return {
-            "peak": self.peak,
-            "steps": self.steps,
-            "shape": self.shape,
-            "warmup": self.warmup,
-            "first_step": self.first_step,
-        }
+        names = ("peak", "steps", "shape", "warmup", "first_step")
+        return {name: getattr(self, name) for name in names}

@@ -2,17 +2,17 @@
 
 import contextlib
 import dataclasses
-import json
 import pathlib
 import statistics
 from typing import Any
 
-from tl_strategies.execution.executor import execute, in_order
+from tl_strategies.execution.executor import in_order, runs_here
 from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.files import write_text
 from tl_strategies.runs.job import Job, open_job, replan
-from tl_strategies.runs.place import held
+from tl_strategies.runs.manifest import held, to_json
 from tl_strategies.runs.run import Run, run
+from tl_strategies.runs.shares import execute_after, make_shares
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.groups import Workers
 from tl_strategies.settings.run import Settings
@@ -22,11 +22,7 @@ PARTS = ("test", "validation")
 
 
 class Folds:
-    """The context of tasks that are folds.
-
-    Args:
-        job: of them all.
-    """
+    """The context of tasks that are folds."""
 
     def __init__(self, job: Job):
         self.job = job
@@ -38,12 +34,6 @@ class Folds:
         return run(fold_job(self.job, fold), self.trainer).metrics
 
 
-def open_folds(settings: Settings, directory: pathlib.Path) -> Folds:
-    """The context of a worker."""
-    job = open_job(settings, directory)
-    return Folds(replan(job, job.settings, directory))
-
-
 def fold_job(job: Job, fold: int) -> Job:
     """The job of a fold among all."""
     directory = job.directory / f"fold{fold}"
@@ -51,43 +41,52 @@ def fold_job(job: Job, fold: int) -> Job:
     return dataclasses.replace(job, settings=settings, directory=directory)
 
 
+def open_folds(settings: Settings, directory: pathlib.Path) -> Folds:
+    """The context of a worker."""
+    job = open_job(settings, directory)
+    return Folds(replan(job, job.settings, directory))
+
+
 def run_folds(job: Job, workers: Workers) -> Run:
-    """Do the runs of all folds, or what is left of them, each in its own directory.
+    """Do the runs of all folds, or what is left of them, in fold1/, fold2/ and so on.
 
-    Args:
-        job: of them all.
-        workers: who does them.
-
-    Returns:
-        A run whose metrics are the means of theirs, with their standard deviations in `spread`. It
-        has no model of its own: those are in fold1/, fold2/ and so on.
+    What they have in common is a run without a model, whose metrics are the means of theirs, with
+    their standard deviations in `spread`.
     """
     with held(job.directory, job.settings.resume):
-        return _run_folds(job, workers)
+        folds = _each_fold(job, workers)
+        metrics = {**folds[0], "folds": len(folds), "classes": {}, "spread": {}}
+        for part in PARTS:
+            values = {name: [fold[part][name] for fold in folds] for name in folds[0][part]}
+            metrics[part] = {name: statistics.fmean(scores) for name, scores in values.items()}
+            metrics["spread"][part] = {name: statistics.stdev(v) for name, v in values.items()}
+        spent = [fold["seconds"] for fold in folds]
+        metrics["seconds"] = {name: sum(seconds[name] for seconds in spent) for name in spent[0]}
+        write_text(job.directory / "metrics.json", to_json(metrics))
+        return Run(job.directory, metrics, job.plan)
 
 
-def _run_folds(job: Job, workers: Workers) -> Run:
+def _each_fold(job: Job, workers: Workers) -> list[dict[str, Any]]:
+    """The metrics of each fold, in their order."""
     count = job.settings.folds
     tasks = [Task(f"fold {k}", k, job.directory / f"fold{k}") for k in range(1, count + 1)]
     opening = Opening(f"{__name__}:open_folds", (job.settings, job.directory))
     lines = TaskLines(count)
     found: dict[int, dict[str, Any]] = {}
-    work = execute(in_order(tasks), workers, opening, job.directory, lambda: Folds(job))
+    shares, take = _shares(job, workers), in_order(tasks)
+    work = execute_after(shares, take, workers, opening, job.directory, lambda: Folds(job))
     with contextlib.closing(work):
         for ended in work:
             metrics = found[ended.task.argument] = ended.unwrap()
             lines.write(f"{ended.task.name}: test {metrics['test'][job.task.metric]:.3f}")
-    folds = [found[fold] for fold in sorted(found)]
-    first = folds[0]
-    metrics = {**first, "folds": count, "classes": {}, "spread": {}}
-    for part in PARTS:
-        values = {name: [fold[part][name] for fold in folds] for name in first[part]}
-        metrics[part] = {name: statistics.fmean(scores) for name, scores in values.items()}
-        metrics["spread"][part] = {
-            name: statistics.stdev(scores) for name, scores in values.items()
-        }
-    metrics["seconds"] = {
-        name: sum(fold["seconds"][name] for fold in folds) for name in first["seconds"]
-    }
-    write_text(job.directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    return Run(job.directory, metrics, job.plan)
+    return [found[fold] for fold in sorted(found)]
+
+
+def _shares(job: Job, workers: Workers) -> list[Task]:
+    """The features of all images, which are the same in every fold."""
+    if runs_here(workers):
+        return []
+    first = fold_job(job, 1)
+    trainer = Trainer(first)
+    features = trainer.features(first)
+    return make_shares(trainer, first, features, [features.frozen_depth], workers)

@@ -1,6 +1,8 @@
 """A job: what a run will do, checked as far as it can be without decoding an image."""
 
+import contextlib
 import dataclasses
+import itertools
 import pathlib
 from typing import TYPE_CHECKING
 
@@ -13,11 +15,11 @@ from tl_strategies.environment import import_keras
 from tl_strategies.errors import UsageError
 from tl_strategies.image_size import ImageSize, parse_size
 from tl_strategies.plans.plan import Head, Plan
-from tl_strategies.runs.place import make_new, run_directory
+from tl_strategies.runs.manifest import run_directory
 from tl_strategies.settings.run import Settings
 from tl_strategies.store.cache import cache_directory, check_directory, check_writable
 from tl_strategies.strategies import Strategy, load_plugin
-from tl_strategies.strategies.create import create_strategy
+from tl_strategies.strategies.registry import create_strategy
 from tl_strategies.task import Task
 from tl_strategies.training.class_weight import check_class_weight
 
@@ -27,23 +29,14 @@ if TYPE_CHECKING:
 
 @dataclasses.dataclass(frozen=True)
 class Job:
-    """What a run will do.
-
-    Attributes:
-        settings: of the run.
-        directory: where it will be written.
-        listing: the images, not yet decoded.
-        backbone: with its weights.
-        units: of the backbone.
-        plan: what is trained; None for a search, whose trials have their own.
-    """
+    """What a run will do."""
 
     settings: Settings
-    directory: pathlib.Path
-    listing: Listing
-    backbone: "keras.Model"
-    units: list[Unit]
-    plan: Plan | None
+    directory: pathlib.Path  # where it will be written
+    listing: Listing  # the images, not yet decoded
+    backbone: "keras.Model"  # with its weights
+    units: list[Unit]  # of the backbone
+    plan: Plan | None  # None for a search, whose trials have their own
 
     @property
     def task(self) -> Task:
@@ -58,21 +51,13 @@ class Job:
 
 @dataclasses.dataclass(frozen=True)
 class Checked:
-    """Settings that passed every check that needs no Keras.
-
-    Attributes:
-        settings: of a run, or of all the runs of a search.
-        strategy: of the run; None of a search, whose trials have their own.
-        directory: where it will be written.
-        listing: the images, not yet decoded.
-        model: in the place of the backbone that the settings name.
-    """
+    """Settings, of a run or of all the runs of a search, that passed what needs no Keras."""
 
     settings: Settings
-    strategy: Strategy | None
+    strategy: Strategy | None  # None of a search, whose trials have their own
     directory: pathlib.Path
     listing: Listing
-    model: "keras.Model | None" = None
+    model: "keras.Model | None" = None  # in the place of the backbone that the settings name
 
 
 def check(
@@ -83,14 +68,7 @@ def check(
 ) -> Checked:
     """Check what takes a moment: the strategy, the run's directory, the data's listing.
 
-    Args:
-        settings: of the run.
-        strategy: in place of the one that the settings name.
-        listing: in place of the data that the settings name.
-        model: in place of the backbone that the settings name.
-
-    Raises:
-        UsageError: something must change before any training can start.
+    A strategy, listing or model takes the place of the one that the settings name.
     """
     for plugin in settings.plugin:
         load_plugin(plugin)
@@ -112,30 +90,18 @@ def check(
 
 
 def list_of(settings: Settings) -> Listing:
-    """The images that settings name.
-
-    Raises:
-        UsageError: they are not as they must be.
-    """
+    """The images that settings name."""
     splits = {part: getattr(settings, f"{part}_split") for part in PARTS}
     return list_dataset(settings.dataset, splits)
 
 
 def task_of(settings: Settings, listing: Listing) -> Task:
-    """The labels of the data, or those of them that settings choose.
-
-    Raises:
-        UsageError: there are no such classes.
-    """
+    """The labels of the data, or those of them that settings choose."""
     return listing.of_classes(settings.classes)[0].task if settings.classes else listing.task
 
 
 def prepare(checked: Checked) -> Job:
-    """Load the backbone, and resolve the plan where there is a strategy.
-
-    Raises:
-        UsageError: something must change before any training can start.
-    """
+    """Load the backbone, and resolve the plan where there is a strategy."""
     import keras
 
     from tl_strategies.backbones.zoo import load_backbone, take_model
@@ -147,10 +113,9 @@ def prepare(checked: Checked) -> Job:
         )
     settings = checked.settings
     keras.utils.set_random_seed(settings.seed)  # --weights none draws its weights here
-    if checked.model is None:
-        backbone = load_backbone(*_backbone_of(settings))
-    else:
-        backbone = take_model(checked.model, *_backbone_of(settings)[1:])
+    name, *others = _backbone_of(settings)
+    model = checked.model
+    backbone = load_backbone(name, *others) if model is None else take_model(model, *others)
     job = Job(settings, checked.directory, checked.listing, backbone, find_units(backbone), None)
     if checked.strategy is None:
         return job
@@ -173,11 +138,7 @@ def open_job(settings: Settings, directory: pathlib.Path) -> Job:
 
 
 def replan(job: Job, settings: Settings, directory: pathlib.Path) -> Job:
-    """The job of one training among several that share data and backbone.
-
-    Raises:
-        UsageError: the strategy cannot be made.
-    """
+    """The job of one training among several that share data and backbone."""
     strategy = create_strategy(settings.strategy, settings.n, settings.option)
     plan = _plan(job, settings, strategy)
     return dataclasses.replace(job, settings=settings, directory=directory, plan=plan)
@@ -205,6 +166,13 @@ def _backbone_of(settings: Settings) -> tuple:
 
 def create_run_directory(job: Job) -> Job:
     """The job with a directory that no other run has, made now; one that was named is taken."""
+    directory = job.directory
     if job.settings.run_dir is not None:
         return job
-    return dataclasses.replace(job, directory=make_new(job.directory))
+    directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for number in itertools.count(2):
+        with contextlib.suppress(FileExistsError):
+            directory.mkdir(mode=0o700)
+            return dataclasses.replace(job, directory=directory)
+        directory = job.directory.with_name(f"{job.directory.name}-{number}")
+    raise AssertionError("unreachable")

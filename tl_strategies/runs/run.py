@@ -1,15 +1,14 @@
 """A run, from top to bottom: data, plan, training, the saved model loaded again and evaluated."""
 
 import dataclasses
-import json
 import pathlib
 import time
 from typing import Any
 
 import keras
 
+from tl_strategies.data.csv_file import split_csv
 from tl_strategies.data.images import Images
-from tl_strategies.data.parts import split_csv
 from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
@@ -19,14 +18,13 @@ from tl_strategies.output import shown
 from tl_strategies.plans.model import set_trainable
 from tl_strategies.plans.plan import Plan
 from tl_strategies.runs.job import Job
-from tl_strategies.runs.manifest import begin, match
-from tl_strategies.runs.place import RECORD, held
+from tl_strategies.runs.manifest import RECORD, begin, held, match, to_json, to_toml
+from tl_strategies.runs.shares import prefetch_by
 from tl_strategies.runs.trainer import MODEL, Trainer, save_model
-from tl_strategies.settings.toml import to_toml
+from tl_strategies.settings.groups import Workers
 from tl_strategies.training.checkpoint import copy_checkpoints
-from tl_strategies.training.engine import Engine
-from tl_strategies.training.epoch_end import DivergedError
-from tl_strategies.training.input_range import input_range, range_text
+from tl_strategies.training.engine import DivergedError, Engine
+from tl_strategies.training.forward import input_range, range_text
 
 RESULTS = (RECORD, MODEL, "predictions.csv")
 
@@ -52,34 +50,35 @@ class Run:
         return keras.models.load_model(self.directory / MODEL)
 
 
-def run(job: Job, trainer: Trainer | None = None, earlier: pathlib.Path | None = None) -> Run:
-    """Do a whole run, or what is left of it.
+def run(
+    job: Job,
+    trainer: Trainer | None = None,
+    earlier: pathlib.Path | None = None,
+    workers: Workers | None = None,
+) -> Run:
+    """Do a whole run, or what is left of it, by a trainer of its data and backbone.
 
-    Args:
-        job: what to do.
-        trainer: of its data and backbone; one is made where there is none.
-        earlier: directory of a training that the run begins where it has ended.
-
-    Raises:
-        UsageError: a class has too few readable images, what is resumed was another run, or another
-            process is at work in the same directory.
+    It begins where the training in the directory `earlier` has ended. Workers compute features.
     """
-    with held(job.directory, job.settings.resume):
-        if earlier is not None:
-            copy_checkpoints(earlier, job.directory)
-        finished = _finished(job.directory) if job.settings.resume else None
-        if finished is None:
-            return _run(job, trainer or Trainer(job))
-        match(job.directory, "run", planned_files(job))
-        return Run(job.directory, finished, job.plan)
-
-
-def _run(job: Job, trainer: Trainer) -> Run:
-    start = time.perf_counter()
     directory = job.directory
+    with held(directory, job.settings.resume):
+        if earlier is not None:
+            copy_checkpoints(earlier, directory)
+        whole = job.settings.resume and all((directory / name).is_file() for name in RESULTS)
+        finished = read_json(directory / "metrics.json") if whole else None
+        if finished is None:
+            return _run(job, trainer or Trainer(job), workers or Workers())
+        match(directory, "run", _planned_files(job))
+        return Run(directory, finished, job.plan)
+
+
+def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
+    start = time.perf_counter()
+    directory, plan = job.directory, job.plan
     images = trainer.images(job.settings)
     _begin(job, images)
     features = trainer.features(job)
+    prefetch_by(workers, trainer, job, features)
     engine = trainer.engine(job, features)
     try:
         engine.train()
@@ -94,12 +93,10 @@ def _run(job: Job, trainer: Trainer) -> Run:
     save_model(features.model, directory)
     evaluation = evaluate_saved(directory, images, engine.tracker)
     metrics = {
-        "strategy": job.plan.strategy,
-        "n": job.plan.n,
-        "units": job.plan.depth_count,
-        "backbone": job.settings.backbone,
-        "dataset": job.settings.dataset,
-        "seed": job.settings.seed,
+        "strategy": plan.strategy,
+        "n": plan.n,
+        "units": plan.depth_count,
+        **{name: getattr(job.settings, name) for name in ("backbone", "dataset", "seed")},
         "learning_rate": engine.progress.learning_rate,
         "trainable_parameters": trainable,
         "test": evaluation["test"],
@@ -113,11 +110,11 @@ def _run(job: Job, trainer: Trainer) -> Run:
         },
         "features": features.summary,
     }
-    write_text(directory / "metrics.json", json.dumps(metrics, indent=1) + "\n")
-    return Run(directory, metrics, job.plan)
+    write_text(directory / "metrics.json", to_json(metrics))
+    return Run(directory, metrics, plan)
 
 
-def planned_files(job: Job) -> dict[str, str]:
+def _planned_files(job: Job) -> dict[str, str]:
     """The part of a run's manifest that is known before an image is decoded."""
     return {
         "config.toml": to_toml("tl-run", job.settings.to_config()),
@@ -127,15 +124,11 @@ def planned_files(job: Job) -> dict[str, str]:
 
 
 def _begin(job: Job, images: Images) -> None:
-    """Write what is known before training, and say what the data is.
-
-    Raises:
-        UsageError: a run that is resumed was another one.
-    """
+    """Write what is known before training, and say what the data is."""
     directory = job.directory
     remove_leftovers(directory)
     remove_leftovers(directory / "checkpoints")
-    files = {**planned_files(job), "split.csv": split_csv(images.listing, images.parts)}
+    files = {**_planned_files(job), "split.csv": split_csv(images.listing, images.parts)}
     begin(directory, "run", files)
     left_out = images.listing.left_out
     if left_out:
@@ -154,10 +147,3 @@ def _trainable(engine: Engine, job: Job) -> int:
         set_trainable(model, job.plan, job.units, phase)
         weights |= {id(weight): weight for weight in model.trainable_weights}
     return sum(weight.shape.num_elements() for weight in weights.values())
-
-
-def _finished(directory: pathlib.Path) -> dict[str, Any] | None:
-    """The metrics of the run in a directory, if it has ended and all its results are there."""
-    if not all((directory / name).is_file() for name in RESULTS):
-        return None
-    return read_json(directory / "metrics.json")

@@ -20,22 +20,20 @@ MOST_FAILURES = 3  # before any trial has succeeded
 HYPERBAND_FACTOR = 3
 FAILURE = "failure.txt"  # in a trial's directory
 
+Fails = Callable[[dict[str, Any]], bool]  # whether a point is known to fail
+
 
 class PersistentOracle:
     """Mixin of an oracle that can be killed at any moment.
 
     KerasTuner writes trials and state to several files in place; a kill between or within them
     loses trials or makes the search unreadable.
-
-    Attributes:
-        file: holds the state.
-        ended: is called with each trial that has ended.
-        stopped: why no more trials are begun; empty as long as they are.
     """
 
-    file: pathlib.Path
-    ended: Callable[[Trial], None]
-    stopped: str = ""
+    file: pathlib.Path  # holds the state
+    ended: Callable[[Trial], None]  # is called with each trial that has ended
+    stopped: str = ""  # why no more trials are begun, as long as there is a reason
+    fails: Fails = staticmethod(lambda point: False)  # whether a failure was known before
 
     def open(
         self,
@@ -45,15 +43,7 @@ class PersistentOracle:
     ) -> None:
         """Go on from the file if it is there.
 
-        Trials that were running, have failed, or whose results are gone run again.
-
-        Args:
-            file: holds the state.
-            ended: is called with each trial that has ended.
-            has_results: whether what a trial has given is there, by its name.
-
-        Raises:
-            UsageError: the file is damaged.
+        Trials that were running, have failed, or whose results, by their names, are gone run again.
         """
         self.file, self.ended = file, ended
         self.verbose = 0
@@ -67,11 +57,13 @@ class PersistentOracle:
                 f"damaged: {error}. Name another directory; what is stored is found again."
             ) from error
         self.ongoing_trials = {}
-        ended = [name for name, trial in self.trials.items() if trial.status == "COMPLETED"]
-        done = list(filter(has_results, ended))
-        again = [name for name in self.trials if name not in done]
+        again = [
+            name
+            for name, trial in self.trials.items()
+            if trial.status != "COMPLETED" or not has_results(name)
+        ]
         self._retry_queue = again[::-1]  # the last is taken first
-        self.end_order = [name for name in self.end_order if name in done]
+        self.end_order = [name for name in self.end_order if name not in again]
         for name in again:
             self.trials[name].status = "RUNNING"
 
@@ -101,17 +93,14 @@ class PersistentOracle:
         super().end_trial(trial)
         self.ended(self.trials[trial.trial_id])
 
-    def expects_failure(self, trial: Trial) -> bool:
-        """Whether it was known before that a trial would fail, as others need not."""
-        return False
-
     def _save_trial(self, trial: Trial) -> None:
         """Nothing: `save` comes next, and holds all trials."""
 
     def _check_consecutive_failures(self) -> None:
         """Stop when all trials fail. Neighbouring depths may, for a reason that others have not."""
         trials = self.trials.values()
-        failed = [t for t in trials if t.status == "FAILED" and not self.expects_failure(t)]
+        failed = [trial for trial in trials if trial.status == "FAILED"]
+        failed = [trial for trial in failed if not self.fails(trial.hyperparameters.values)]
         well = any(trial.status == "COMPLETED" for trial in trials)
         self.stopped = ""
         if len(failed) >= MOST_FAILURES and not well:
@@ -119,8 +108,6 @@ class PersistentOracle:
 
 
 class _Points(keras_tuner.Oracle):
-    """Tries a list of points, in its order."""
-
     def __init__(self, points: list[dict[str, Any]], **options: Any):
         super().__init__(max_trials=len(points), **options)
         self.points = points
@@ -134,23 +121,14 @@ class _Points(keras_tuner.Oracle):
 
 
 class Points(PersistentOracle, _Points):
-    """Every point of a list."""
+    """Every point of a list, in its order."""
 
 
-class _Drawn(PersistentOracle):
-    """Mixin of an oracle that draws points: some may be known to fail."""
-
-    fails: Callable[[dict[str, Any]], bool]
-
-    def expects_failure(self, trial: Trial) -> bool:
-        return self.fails(trial.hyperparameters.values)
-
-
-class Random(_Drawn, RandomSearchOracle):
+class Random(PersistentOracle, RandomSearchOracle):
     """Random points."""
 
 
-class Bayesian(_Drawn, BayesianOptimizationOracle):
+class Bayesian(PersistentOracle, BayesianOptimizationOracle):
     """Points that a Gaussian process expects to be good."""
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
@@ -159,7 +137,7 @@ class Bayesian(_Drawn, BayesianOptimizationOracle):
         return super().populate_space(trial_id)
 
 
-class Hyperband(_Drawn, HyperbandOracle):
+class Hyperband(PersistentOracle, HyperbandOracle):
     """Random points, of which the best are trained for longer."""
 
 
@@ -168,35 +146,23 @@ def make_oracle(
     space: keras_tuner.HyperParameters,
     epochs: int,
     seed: int,
-    fails: Callable[[dict[str, Any]], bool],
+    fails: Fails,
 ) -> PersistentOracle:
-    """The oracle of a search.
-
-    Args:
-        search: names it.
-        space: the hyper-parameters.
-        epochs: of a whole training.
-        seed: of random points.
-        fails: whether a point is known to fail; those come last.
-
-    Raises:
-        UsageError: the space cannot be tried exhaustively, or is too small for halving.
-    """
+    """The oracle of a search, if its space suits it; of all points those that fail come last."""
     options = {"objective": OBJECTIVE, "hyperparameters": space, "seed": seed + 1}  # 0 is no seed
     if search.tuner in ("exhaustive", "grid"):
         return Points(sorted(all_points(space), key=fails), **options)
-    if search.tuner == "random":
-        oracle = Random(max_trials=search.trials, **options)
-    elif search.tuner == "bayesian":
-        oracle = Bayesian(max_trials=search.trials, **options)
-    else:
+    if search.tuner == "hyperband":
         oracle = Hyperband(max_epochs=epochs, factor=HYPERBAND_FACTOR, **options)
         _check_halving(oracle, space, epochs)
+    else:
+        kind = Random if search.tuner == "random" else Bayesian
+        oracle = kind(max_trials=search.trials, **options)
     oracle.fails = fails
     return oracle
 
 
-def _check_halving(oracle: HyperbandOracle, space: keras_tuner.HyperParameters, epochs: int):
+def _check_halving(oracle: Hyperband, space: keras_tuner.HyperParameters, epochs: int) -> None:
     """Raise a UsageError where KerasTuner would end before it has trained anything to the end."""
     if any(parameter.name == "epochs" for parameter in space.space):
         raise UsageError("--tuner hyperband must choose the epochs. Received: epochs in --space.")

@@ -5,7 +5,6 @@ units above it: a linear classifier on all of them, pooled, comes close to what 
 (Head2Toe, Evci et al. 2022). Where the units above are fresh or dropped, unit n is all there is.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -14,21 +13,15 @@ import keras_tuner
 import numpy as np
 from keras import ops
 
-from tl_strategies.backbones.cost import multiply_adds
-from tl_strategies.backbones.units import unit_output
+from tl_strategies.backbones.units import multiply_adds, unit_output
 from tl_strategies.files import read_json, write_text
 from tl_strategies.image_size import size_text
 from tl_strategies.plans.plan import Plan
+from tl_strategies.runs.manifest import to_json
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.trial import fails, point_job
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import (
-    BATCH,
-    computed_with,
-    make_forward,
-    model_digest,
-    run_batches,
-)
+from tl_strategies.training.forward import identity_of, make_forward, run_rows
 from tl_strategies.training.inputs import part_inputs
 
 PENALTIES = np.logspace(-2, 4, 7)  # of the squared weights, on standardised codes
@@ -38,51 +31,42 @@ MOST_ERRORS = 2  # standard errors below the best
 
 def pooled_codes(trainer: Trainer) -> dict[str, list[np.ndarray]]:
     """The output of every unit averaged over its places, by part; one pass, kept in the store."""
-    job = trainer.job
+    job, images = trainer.job, trainer.images()
     pooled = []
     for unit in job.units:
         tensor = unit_output(job.backbone, unit)
         axes = tuple(range(1, len(tensor.shape) - 1))
         pooled.append(ops.mean(tensor, axes) if axes else tensor)
-    widths = np.cumsum([tensor.shape[-1] for tensor in pooled])
+    ends = np.cumsum([tensor.shape[-1] for tensor in pooled])
     model = keras.Model(job.backbone.inputs[0], ops.concatenate(pooled, axis=-1))
-    images = trainer.images()
-    inputs = {part: part_inputs(images, part) for part in PARTS}
     forward = make_forward(model)
+    identity = identity_of("codes", images, model=model)
+    metadata = {"kind": "codes", "backbone": job.settings.backbone}
+    metadata["image_size"] = size_text(job.image_size)
     codes = {}
-    for part, given in inputs.items():
+    for part in PARTS:
+        inputs = part_inputs(images, part)
 
-        def compute(positions: np.ndarray, given=given) -> Iterator[tuple[int, np.ndarray]]:
-            for first, values in run_batches(forward, given.array, positions):
-                yield from zip(positions[first : first + BATCH], values, strict=False)
+        def compute(positions: np.ndarray, inputs=inputs) -> Iterator[tuple[int, np.ndarray]]:
+            return zip(positions, run_rows(forward, inputs.array, positions), strict=True)
 
-        identity = {"kind": "codes", "model": model_digest(model), "images": images.decoding}
-        metadata = {
-            "kind": "codes",
-            "backbone": job.settings.backbone,
-            "image_size": size_text(job.image_size),
-        }
-        shape = (int(widths[-1]),)
-        entry = trainer.store.fetch(
-            identity | computed_with(), metadata, given.keys, shape, "float32", compute
-        )
+        every = np.arange(len(inputs.keys))
+        shape = (int(ends[-1]),)
+        entry = trainer.store.fetch(identity, metadata, inputs.keys, shape, "float32", compute)
         if entry is None:  # there is no store
-            rows = np.stack([value for _, value in compute(np.arange(len(given.keys)))])
+            rows = np.stack([value for _, value in compute(every)])
         else:
-            rows = entry.array[np.arange(len(given.keys))]
-        codes[part] = np.split(rows, widths[:-1], axis=1)
+            rows = entry.array[every]
+        codes[part] = np.split(rows, ends[:-1], axis=1)
     return codes
 
 
 def probe_depths(
     trainer: Trainer, plans: dict[int, Plan], progress: Callable[[int], None]
 ) -> dict[int, np.ndarray]:
-    """The share of its labels that a linear classifier gets right, for each validation image.
+    """By depth, the share of its labels that a linear classifier gets right, for each image.
 
-    Args:
-        trainer: the data and the backbone.
-        plans: by depth; say which units keep pretrained weights.
-        progress: called with the number of depths done.
+    The images are those of the validation part; plans say which units keep pretrained weights.
     """
     from sklearn.linear_model import RidgeClassifierCV
 
@@ -97,26 +81,22 @@ def probe_depths(
             mean, scale = rows["train"].mean(axis=0), rows["train"].std(axis=0) + 1e-6
             rows = {part: (values - mean) / scale for part, values in rows.items()}
             classifier = RidgeClassifierCV(PENALTIES).fit(rows["train"], labels["train"])
-            right_labels = classifier.predict(rows["validation"]) == labels["validation"]
-            done[used] = right_labels.reshape(len(right_labels), -1).mean(axis=1)
+            hits = classifier.predict(rows["validation"]) == labels["validation"]
+            done[used] = hits.reshape(len(hits), -1).mean(axis=1)
         right[depth] = done[used]
         progress(count)
     return right
 
 
 def hopeless(right: dict[int, np.ndarray]) -> list[int]:
-    """Depths whose probe is worse than the best by more than chance: two paired standard errors.
-
-    Args:
-        right: for each depth, the share of each validation image's labels that are right.
-    """
-    best = max(right.values(), key=np.mean)
-    found = []
-    for depth, mine in right.items():
-        losses = best.astype(float) - mine
-        if losses.mean() > MOST_ERRORS * losses.std(ddof=1) / np.sqrt(len(losses)):
-            found.append(depth)
-    return found
+    """Depths whose probe is worse than the best by more than chance: two paired standard errors."""
+    best = max(right.values(), key=np.mean).astype(float)
+    losses = {depth: best - shares for depth, shares in right.items()}
+    return [
+        depth
+        for depth, loss in losses.items()
+        if loss.mean() > MOST_ERRORS * loss.std(ddof=1) / np.sqrt(len(loss))
+    ]
 
 
 def leave_out(trainer: Trainer, space: keras_tuner.HyperParameters) -> dict[str, Any]:
@@ -131,21 +111,21 @@ def leave_out(trainer: Trainer, space: keras_tuner.HyperParameters) -> dict[str,
     if not plans:
         return {}
     right = probe_depths(trainer, plans, progress_bar(len(plans), "linear probes"))
+    accuracies = {n: float(np.mean(shares)) for n, shares in right.items()}
+    out = hopeless(right)
     costs = multiply_adds(job.backbone, job.units)
     work = {n: _work(plan, costs) for n, plan in plans.items()}
-    out = hopeless(right)
-    share = sum(work[n] for n in out) / max(sum(work.values()), 1)
-    accuracies = {n: float(np.mean(values)) for n, values in right.items()}
+    saved = sum(work[n] for n in out) / max(sum(work.values()), 1)
     if out:
         left_out = ", ".join(f"{n} ({accuracies[n]:.3f})" for n in out)
         print(
             f"left out by their linear probes: n = {left_out}; the best has "
-            f"{max(accuracies.values()):.3f}. That saves {share:.0%} of the training."
+            f"{max(accuracies.values()):.3f}. That saves {saved:.0%} of the training."
         )
     else:
         print("the linear probes leave no depth out")
-    dropped = {"depths": out, "accuracies": accuracies, "saved": share}
-    write_text(file, json.dumps(dropped, indent=1) + "\n")
+    dropped = {"depths": out, "accuracies": accuracies, "saved": saved}
+    write_text(file, to_json(dropped))
     return dropped
 
 

@@ -11,24 +11,22 @@ from keras_tuner.engine.hyperparameters import Choice
 
 from tl_strategies.directories import claimed
 from tl_strategies.errors import UsageError
-from tl_strategies.execution.executor import execute, runs_here
-from tl_strategies.execution.tasks import Opening
+from tl_strategies.execution.executor import runs_here
+from tl_strategies.execution.tasks import Opening, Task
 from tl_strategies.files import write_text
 from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare, replan
-from tl_strategies.runs.manifest import begin, to_json
+from tl_strategies.runs.manifest import begin, to_json, to_toml
 from tl_strategies.runs.run import Run, run
+from tl_strategies.runs.shares import execute_after, make_shares
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.search.oracles import PersistentOracle, Points, make_oracle
 from tl_strategies.search.probe import leave_out
-from tl_strategies.search.report import Report, best_training
-from tl_strategies.search.results import Point, choose
+from tl_strategies.search.report import Point, Report, best_training, choose, draw, summarise
 from tl_strategies.search.settings import GROUPS, SearchSettings
 from tl_strategies.search.space import make_space, trial_settings
-from tl_strategies.search.summary import draw, summarise
 from tl_strategies.search.trial import Trials, TrialSource, fails, point_job
 from tl_strategies.settings.run import PLACES
 from tl_strategies.settings.schema import names_of
-from tl_strategies.settings.toml import to_toml
 from tl_strategies.training.forward import model_digest
 from tl_strategies.training.inputs import same_views
 
@@ -199,26 +197,26 @@ def _retrains(search: SearchSettings, job: Job) -> bool:
 
 def _run_trials(search: SearchSettings, trainer: Trainer, oracle: PersistentOracle) -> None:
     directory = trainer.job.directory
-    if isinstance(oracle, Points) and not runs_here(search):
-        _fill(trainer, oracle)
     source = TrialSource(oracle, directory)
     opening = Opening(
         "tl_strategies.search.trial:open_trials", (trainer.job.settings, search, directory)
     )
     context = Trials(trainer, search.repeats)
-    work = execute(source.take, search, opening, directory, lambda: context)
+    shares = _shares(search, trainer, oracle)
+    work = execute_after(shares, source.take, search, opening, directory, lambda: context)
     with contextlib.closing(work):
         for ended in work:
             source.end(ended)
 
 
-def _fill(trainer: Trainer, oracle: Points) -> None:
-    """Compute the features of all depths, which workers would otherwise do at the same time."""
+def _shares(search: SearchSettings, trainer: Trainer, oracle: PersistentOracle) -> list[Task]:
+    """The features of all depths, which workers would otherwise compute one after the other."""
     job = trainer.job
+    if not isinstance(oracle, Points) or runs_here(search) or job.settings.augment != "none":
+        return []
     points = [point for point in oracle.points if "n" in point and not fails(job, point)]
-    if not points or job.settings.augment != "none":
-        return
-    deepest = max(points, key=lambda point: point["n"])
-    features = trainer.features(point_job(job, deepest))
-    for depth in sorted({point["n"] for point in points}):
-        trainer.prefetch(features, job.settings, depth)
+    if not points:
+        return []
+    deepest = point_job(job, max(points, key=lambda point: point["n"]))
+    depths = {point["n"] for point in points}
+    return make_shares(trainer, deepest, trainer.features(deepest), depths, search)

@@ -24,11 +24,7 @@ GROUPS = (Transfer, Network, Data, Selection, Training, Stopping, Place)
 
 @dataclasses.dataclass(frozen=True)
 class SearchSettings(Workers):
-    """What is searched, and by whom.
-
-    Raises:
-        UsageError: a value is not what it must be.
-    """
+    """What is searched, and by whom."""
 
     depths: str = setting(
         "all", "transfer depths to try: all, or counts and unit names separated by commas"
@@ -50,10 +46,8 @@ class SearchSettings(Workers):
     retrain: bool = setting(False, "train the best anew on training and validation images")
 
     def __post_init__(self):
-        depths = self.depths
-        if isinstance(depths, list | tuple):
-            depths = ",".join(map(str, depths))
-        object.__setattr__(self, "depths", str(depths))
+        parts = self.depths if isinstance(self.depths, list | tuple) else [self.depths]
+        object.__setattr__(self, "depths", ",".join(map(str, parts)))
         object.__setattr__(self, "space", str(self.space))
         check_values(self)
         if self.tuner == "hyperband" and self.repeats > 1:

@@ -1,5 +1,6 @@
 """Trials: tasks that train a point of the space with each of its seeds."""
 
+import dataclasses
 import json
 import pathlib
 import shutil
@@ -18,31 +19,24 @@ from tl_strategies.search.space import trial_settings
 from tl_strategies.settings.run import Settings
 from tl_strategies.training.checkpoint import copy_checkpoints
 
-POINT = "point.json"
 
-
+@dataclasses.dataclass
 class Trials:
-    """The context of tasks that are trials.
+    """The context of tasks that are trials, each with so many seeds."""
 
-    Args:
-        trainer: of the data and the backbone that they share.
-        repeats: how many seeds each has.
-    """
-
-    def __init__(self, trainer: Trainer, repeats: int):
-        self.trainer = trainer
-        self.repeats = repeats
+    trainer: Trainer
+    repeats: int
 
     def run(self, argument: tuple[str, dict[str, Any]]) -> float:
-        """Train a point with the seeds that are left; the mean of their validation scores.
-
-        Args:
-            argument: the trial's name and the values of its hyper-parameters.
-        """
+        """Train a trial, by its name and values, with the seeds that are left; its mean score."""
         name, values = argument
         job = self.trainer.job
         trials = job.directory / "trials"
-        _begin(trials / name, values)
+        point = {key: value for key, value in values.items() if not key.startswith("tuner/")}
+        file = trials / name / "point.json"
+        if read_json(file) not in (None, point):  # another point was tried under this name
+            shutil.rmtree(file.parent)
+        write_text(file, json.dumps(point) + "\n")
         earlier = values.get("tuner/trial_id")
         scores = []
         for seed in range(job.settings.seed, job.settings.seed + self.repeats):
@@ -60,18 +54,13 @@ def open_trials(settings: Settings, search: SearchSettings, directory: pathlib.P
     return Trials(Trainer(open_job(settings, directory)), search.repeats)
 
 
+@dataclasses.dataclass
 class TrialSource:
-    """Tasks from an oracle, which is told how they end.
+    """Tasks from the oracle of a search in a directory, which is told how they end."""
 
-    Args:
-        oracle: of the search.
-        directory: of the search.
-    """
-
-    def __init__(self, oracle: PersistentOracle, directory: pathlib.Path):
-        self.oracle = oracle
-        self.directory = directory
-        self.asked = 0
+    oracle: PersistentOracle
+    directory: pathlib.Path
+    asked: int = 0
 
     def take(self) -> Task | None:
         """The next trial; None where there is none now."""
@@ -79,48 +68,33 @@ class TrialSource:
         trial = self.oracle.create_trial(f"task{self.asked}")
         if trial.status != "RUNNING":
             return None
-        values = dict(trial.hyperparameters.values)
-        point = ", ".join(f"{name} = {value}" for name, value in values.items())
-        argument = (trial.trial_id, values)
-        return Task(
-            f"trial {trial.trial_id} ({point})", argument, self.directory / "trials" / argument[0]
-        )
+        name, values = trial.trial_id, dict(trial.hyperparameters.values)
+        point = ", ".join(f"{key} = {value}" for key, value in values.items())
+        return Task(f"trial {name} ({point})", (name, values), self.directory / "trials" / name)
 
     def end(self, ended: Ended) -> None:
-        """Tell the oracle.
+        """Tell the oracle; of a trial that failed keep a line that says why, and the traceback.
 
         Raises:
             UsageError: the disk is full, so that every other trial would fail too.
         """
-        trial = self.oracle.get_trial(ended.task.argument[0])
-        trial.status = "COMPLETED" if ended.error is None else "FAILED"
-        if ended.error is None:
-            self.oracle.update_trial(trial.trial_id, {OBJECTIVE.name: ended.result})
-        else:
-            self._note(ended)
-        self.oracle.end_trial(trial)
-
-    def _note(self, ended: Ended) -> None:
-        """Keep what happened: a line that says it, then the traceback."""
         error = ended.error
+        trial = self.oracle.get_trial(ended.task.argument[0])
+        trial.status = "COMPLETED" if error is None else "FAILED"
         if isinstance(error, OSError) and error.errno in FULL_DISK:
             raise UsageError(
                 f"--run_dir must have space. Received: {self.directory}: {error.strerror}. What "
                 "was done is kept; make room, and start the same command again."
             ) from error
-        line = " ".join(str(getattr(error, "message", error)).split())
-        if not isinstance(error, UsageError | TaskError):
-            line = f"{type(error).__name__}: {line}"
-        details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
-        write_text(ended.task.directory / FAILURE, f"{line}\n\n{details}")
-
-
-def _begin(directory: pathlib.Path, values: dict[str, Any]) -> None:
-    """Note the point of a trial; what another point has left under its name is dropped."""
-    point = {name: value for name, value in values.items() if not name.startswith("tuner/")}
-    if read_json(directory / POINT) not in (None, point):
-        shutil.rmtree(directory)
-    write_text(directory / POINT, json.dumps(point) + "\n")
+        if error is None:
+            self.oracle.update_trial(trial.trial_id, {OBJECTIVE.name: ended.result})
+        else:
+            line = " ".join(str(getattr(error, "message", error)).split())
+            if not isinstance(error, UsageError | TaskError):
+                line = f"{type(error).__name__}: {line}"
+            details = getattr(error, "details", "") or "".join(traceback.format_exception(error))
+            write_text(ended.task.directory / FAILURE, f"{line}\n\n{details}")
+        self.oracle.end_trial(trial)
 
 
 def point_job(job: Job, point: dict[str, Any]) -> Job:

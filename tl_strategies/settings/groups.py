@@ -112,10 +112,7 @@ class Training:
         below=1,
     )
     weight_decay: float = setting(
-        0.0,
-        "decoupled; of trained kernels only; none unless given",
-        at_least=0,
-        below=float("inf"),
+        0.0, "decoupled; of trained kernels only; none unless given", at_least=0, below=float("inf")
     )
     label_smoothing: float = setting(
         0.0, "part of each target that all labels share", at_least=0, below=1

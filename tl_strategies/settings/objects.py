@@ -9,14 +9,14 @@ from typing import Any
 from tl_strategies.settings.schema import require
 
 
-def is_keras(value: Any, *names: str) -> bool:
+def _keras(name: str) -> Callable[[Any], bool]:
     """Whether a value is an instance of one of Keras's classes, such as "layers.Layer".
 
     Keras is not imported for that: whoever has such an object has imported it.
     """
-    keras = sys.modules.get("keras")
-    return keras is not None and isinstance(
-        value, tuple(operator.attrgetter(name)(keras) for name in names)
+    return lambda value: (
+        "keras" in sys.modules
+        and isinstance(value, operator.attrgetter(name)(sys.modules["keras"]))
     )
 
 
@@ -24,58 +24,45 @@ def _all(fits: Callable[[Any], bool]) -> Callable[[Any], bool]:
     return lambda value: isinstance(value, list | tuple) and all(map(fits, value))
 
 
-def _is_layer(value: Any) -> bool:
-    return is_keras(value, "layers.Layer")
-
-
-def _is_schedule(value: Any) -> bool:
-    return is_keras(value, "optimizers.schedules.LearningRateSchedule")
-
-
+LAYER = _keras("layers.Layer")
+SCHEDULE = _keras("optimizers.schedules.LearningRateSchedule")
 DRAWN = ("seed", "name")
 # What each may be besides what its flag takes.
 TAKEN: dict[str, tuple[str, Callable[[Any], bool]]] = {
-    "optimizer": ("a name or a Keras optimizer", lambda v: is_keras(v, "optimizers.Optimizer")),
-    "learning_rate": ("above 0, auto, or a Keras schedule", _is_schedule),
-    "schedule": ("a name or a Keras schedule", _is_schedule),
+    "optimizer": ("a name or a Keras optimizer", _keras("optimizers.Optimizer")),
+    "learning_rate": ("above 0, auto, or a Keras schedule", SCHEDULE),
+    "schedule": ("a name or a Keras schedule", SCHEDULE),
     "class_weight": (
         "a name, or weights by the names or numbers of classes",
         lambda v: isinstance(v, Mapping),
     ),
     "augment": (
         "a name, or Keras layers that augment images",
-        lambda v: _is_layer(v) or (bool(v) and _all(_is_layer)(v)),
+        lambda v: LAYER(v) or (bool(v) and _all(LAYER)(v)),
     ),
     "loss": ("a Keras loss, or its name", lambda v: v is None or isinstance(v, str) or callable(v)),
     "metrics": (
         "a list of Keras metrics, or of their names",
         lambda v: isinstance(v, list | tuple),
     ),
-    "callbacks": (
-        "a list of Keras callbacks",
-        _all(lambda v: is_keras(v, "callbacks.Callback")),
-    ),
+    "callbacks": ("a list of Keras callbacks", _all(_keras("callbacks.Callback"))),
     "head": ("a function from features to probabilities", lambda v: v is None or callable(v)),
 }
 
 
-def is_object(value: Any) -> bool:
+def _is_object(value: Any) -> bool:
     """Whether a value is none that a flag or a TOML file could give."""
-    return not isinstance(value, str | int | float | tuple | dict | None) or any(
-        is_object(item) for item in (value if isinstance(value, tuple) else ())
-    )
+    if isinstance(value, tuple):
+        return any(map(_is_object, value))
+    return not isinstance(value, str | int | float | dict | None)
 
 
 def check_objects(settings: Any) -> list[str]:
-    """The names of settings that are objects.
-
-    Raises:
-        UsageError: one is not what it must be.
-    """
+    """The names of settings that are objects; a UsageError where one is not what it must be."""
     found = []
     for name, (what, fits) in TAKEN.items():
         value = getattr(settings, name)
-        if is_object(value) or (name == "class_weight" and not isinstance(value, str)):
+        if _is_object(value) or (name == "class_weight" and not isinstance(value, str)):
             require(name, fits(value), what, value)
             found.append(name)
     return found

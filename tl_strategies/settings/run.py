@@ -8,28 +8,26 @@ from tl_strategies.data.parts import Splitting
 from tl_strategies.errors import UsageError
 from tl_strategies.image_size import parse_size, size_text
 from tl_strategies.plans.choices import check_optimizer
-from tl_strategies.settings.groups import (
-    Data,
-    Folds,
-    Network,
-    Objects,
-    Place,
-    Selection,
-    Single,
-    Stopping,
-    Training,
-    Transfer,
-)
+from tl_strategies.settings import groups
 from tl_strategies.settings.objects import check_objects, describe
-from tl_strategies.settings.options import options_texts, parse_options
-from tl_strategies.settings.schema import check_values, names_of, only_one, require, text, texts
+from tl_strategies.settings.schema import (
+    check_values,
+    names_of,
+    only_one,
+    parse_options,
+    require,
+    text,
+    texts,
+)
 
-PLACES = names_of(Place)
+PLACES = names_of(groups.Place)
+SPLITTING = ("limit", "shots", "protocol", "folds", "fold", "classes", "allow_leaks")
 
 
 @dataclasses.dataclass(frozen=True)
 class Settings(
-    Objects, Place, Single, Stopping, Training, Folds, Selection, Data, Network, Transfer
+    *(groups.Objects, groups.Place, groups.Single, groups.Stopping, groups.Training, groups.Folds),
+    *(groups.Selection, groups.Data, groups.Network, groups.Transfer),
 ):
     """What a run depends on. Fields are the flags of `tl-run`, with the same defaults.
 
@@ -38,17 +36,18 @@ class Settings(
     """
 
     def __post_init__(self):
-        object.__setattr__(self, "option", parse_options(self.option))
-        for name in ("plugin", "classes"):
-            object.__setattr__(self, name, texts(getattr(self, name)))
-        for name in ("backbone", "weights", "cache_dir", "run_dir", "split"):
-            object.__setattr__(self, name, text(getattr(self, name)))
-        if self.n is not None:
-            object.__setattr__(self, "n", str(self.n))
-        object.__setattr__(self, "image_size", parse_size(self.image_size))
+        paths = ("backbone", "weights", "cache_dir", "run_dir", "split")
+        plain = {
+            "option": parse_options(self.option),
+            "n": None if self.n is None else str(self.n),
+            "image_size": parse_size(self.image_size),
+            **{name: texts(getattr(self, name)) for name in ("plugin", "classes")},
+            **{name: text(getattr(self, name)) for name in paths},
+        }
         objects = check_objects(self)
         if "learning_rate" not in objects:
-            object.__setattr__(self, "learning_rate", _rate(self.learning_rate))
+            plain["learning_rate"] = _rate(self.learning_rate)
+        vars(self).update(plain)  # the class is frozen
         check_values(self, [*objects, "image_size"])  # which parse_size has checked
         within = self.fold is None or self.fold <= (self.folds or 0)
         require("fold", within, f"at most --folds {self.folds}", self.fold)
@@ -90,7 +89,7 @@ class Settings(
     @property
     def objects(self) -> list[str]:
         """The names of settings that were given as objects."""
-        given = [name for name in names_of(Objects) if getattr(self, name)]
+        given = [name for name in names_of(groups.Objects) if getattr(self, name)]
         return list(dict.fromkeys([*check_objects(self), *given]))
 
     @property
@@ -104,31 +103,23 @@ class Settings(
         """How images come into parts."""
         return Splitting(
             seed=self.seed if self.split_seed is None else self.split_seed,
-            limit=self.limit,
-            shots=self.shots,
-            protocol=self.protocol,
-            folds=self.folds,
-            fold=self.fold,
             file=self.split,
-            classes=self.classes,
             validation=self.validates,
-            allow_leaks=self.allow_leaks,
+            **{name: getattr(self, name) for name in SPLITTING},
         )
 
     def to_config(self) -> dict[str, Any]:
         """What differs from run to run and can be replayed; not where it was written."""
-        names = set(names_of(type(self))) - {"run_dir", "resume"}
-        config = {name: getattr(self, name) for name in names_of(type(self)) if name in names}
-        config["option"] = options_texts(self.option)
+        config = {name: getattr(self, name) for name in names_of(type(self))}
+        config["option"] = [f"{name}={value!r}" for name, value in self.option.items()]
         if not isinstance(self.image_size, int | None):
             config["image_size"] = size_text(self.image_size)
-        for name in names_of(Objects):
-            config[name] = config[name] or None
+        config |= {name: config[name] or None for name in names_of(groups.Objects)}
         config |= {name: describe(config[name]) for name in self.objects}
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in config.items()
-            if value is not None
+            if value is not None and name not in ("run_dir", "resume")
         }
 
 

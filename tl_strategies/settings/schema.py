@@ -1,12 +1,13 @@
 """A schema of settings: dataclasses whose fields are flags, with the bounds of their values."""
 
+import ast
 import dataclasses
 import math
 import operator
 import os
 import types
 import typing
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
@@ -25,17 +26,11 @@ BOUNDS = {  # how a bound is read, and what it asks of a value
     "at_most": ("at most", operator.le),
     "below": ("below", operator.lt),
 }
+WORDS = {"true": True, "false": False, "none": None}
 
 
 def setting(default: Any, text: str, choices: Sequence[str] = (), **bounds: float) -> Any:
-    """A field of a schema of flags.
-
-    Args:
-        default: its value where none is given.
-        text: its help.
-        choices: the texts that it may be, where these are known.
-        **bounds: of a number: `at_least`, `above`, `at_most`, `below`.
-    """
+    """A field of a schema of flags: its default, its help, and what it may be."""
     notes = {"help": text, "choices": tuple(choices), "bounds": bounds}
     return dataclasses.field(default=default, metadata=notes)
 
@@ -56,6 +51,26 @@ def text(value: Any) -> Any:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
 
 
+def parse_options(given: Mapping[str, Any] | list[str] | tuple[str, ...] | str) -> dict[str, Any]:
+    """Hyper-parameters of a strategy by name, from NAME=VALUE once or several times.
+
+    A value is a Python literal, or else text.
+    """
+    if isinstance(given, Mapping):
+        return dict(given)
+    values = {}
+    for option in [given] if isinstance(given, str) else given:
+        name, equals, value = option.partition("=")
+        if not equals:
+            raise UsageError(f"--option must be NAME=VALUE. Received: {option}.")
+        try:
+            lowered = value.lower()
+            values[name] = WORDS[lowered] if lowered in WORDS else ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            values[name] = value
+    return values
+
+
 def require(name: str, holds: bool, what: str, value: Any) -> None:
     """Raise a UsageError unless a flag holds what it must be."""
     if not holds:
@@ -63,29 +78,24 @@ def require(name: str, holds: bool, what: str, value: Any) -> None:
 
 
 def check_values(settings: Any, objects: Collection[str] = ()) -> None:
-    """Raise a UsageError unless the values of a schema are of their kinds and in their bounds.
-
-    Args:
-        settings: of the schema.
-        objects: names of those that are neither.
-    """
+    """Raise a UsageError unless all values, but those of `objects`, are of their kinds and in their
+    bounds."""
     hints = typing.get_type_hints(type(settings))
     for field in dataclasses.fields(settings):
         name, value = field.name, getattr(settings, field.name)
         kinds = kinds_of(hints[name])
         if name in objects or Any in kinds:
             continue
-        require(name, any(_fits(value, kind) for kind in kinds), KINDS[kinds[0]], value)
+        require(name, any(fits(value, kind) for kind in kinds), KINDS[kinds[0]], value)
         choices, bounds = field.metadata["choices"], field.metadata["bounds"]
         if choices and value is not None and value not in choices:
             raise unknown(f"--{name}", value, choices)
         if isinstance(value, int | float) and bounds:
             within = all(BOUNDS[bound][1](value, limit) for bound, limit in bounds.items())
-            require(name, within, bounds_text(bounds), value)
+            require(name, within, _bounds_text(bounds), value)
 
 
-def bounds_text(bounds: dict[str, float]) -> str:
-    """The bounds of a number in words."""
+def _bounds_text(bounds: dict[str, float]) -> str:
     if set(bounds) == {"at_least", "at_most"}:
         return f"from {bounds['at_least']} to {bounds['at_most']}"
     shown = [(BOUNDS[bound][0], limit) for bound, limit in bounds.items() if limit != math.inf]
@@ -98,7 +108,8 @@ def kinds_of(hint: Any) -> list[type]:
     return [typing.get_origin(arm) or arm for arm in arms]
 
 
-def _fits(value: Any, kind: type) -> bool:
+def fits(value: Any, kind: type) -> bool:
+    """Whether a value is of a kind of settings: True is no number, and a list is one of texts."""
     whole = isinstance(value, int) and not isinstance(value, bool)
     if kind is int:
         return whole

@@ -11,12 +11,7 @@ DESCENT = (
 
 
 def unheeded(settings: Settings, plan: Plan) -> list[str]:
-    """The settings that were changed from their defaults and change nothing.
-
-    Args:
-        settings: of the run.
-        plan: of the run.
-    """
+    """The settings that were changed from their defaults and change nothing."""
     pretrained = [unit for unit in plan.units if unit.weights == "pretrained"]
     trained = [unit for unit in pretrained if unit.trainable]
     without_use = {
@@ -36,8 +31,5 @@ def unheeded(settings: Settings, plan: Plan) -> list[str]:
 
 def unheeded_text(settings: Settings, plan: Plan) -> str:
     """One line that names them; none if there are none."""
-    names = unheeded(settings, plan)
-    if not names:
-        return ""
-    flags = ", ".join(f"--{name}" for name in names)
-    return f"strategy {plan.strategy} has no use for {flags}"
+    flags = ", ".join(f"--{name}" for name in unheeded(settings, plan))
+    return flags and f"strategy {plan.strategy} has no use for {flags}"

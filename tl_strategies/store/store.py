@@ -12,7 +12,7 @@ import json
 import math
 import pathlib
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -44,6 +44,22 @@ class Entry:
     def bytes(self) -> int:
         """Size of all rows."""
         return math.prod(self.array.shape) * self.array.dtype.itemsize
+
+
+class Wanted(NamedTuple):
+    """Rows that are wanted from the store; see `Store.fetch`."""
+
+    identity: dict[str, Any]
+    metadata: dict[str, Any]
+    keys: np.ndarray
+    shape: tuple[int, ...]
+    dtype: str
+    compute: Compute
+
+    @property
+    def bytes(self) -> int:
+        """Size of all rows."""
+        return len(self.keys) * math.prod(self.shape) * np.dtype(self.dtype).itemsize
 
 
 class Store:
@@ -128,6 +144,35 @@ class Store:
         rows = [places[key] for key in keys]
         return stored_rows(rows, (len(keys), *shape), dtype, _again(compute))
 
+    def make_room(self, wanted: Wanted) -> np.ndarray:
+        """Positions of the rows that are missing, which have room now; none where they have not."""
+        nothing = np.array([], int)
+        if self.directory is None:
+            return nothing
+        table = self._table(wanted.identity, wanted.shape, wanted.dtype)
+        try:
+            with table.lock():
+                return self._missing(table, wanted.keys)
+        except (OSError, NoStoreError):  # which `fetch` will say
+            return nothing
+
+    def share(self, wanted: Wanted, rows: np.ndarray) -> None:
+        """Keep some of the rows, while other processes do so with others of the same table.
+
+        Args:
+            wanted: all rows; `make_room` has made room for them.
+            rows: positions of those to keep.
+
+        Raises:
+            OSError: a row cannot be written.
+        """
+        keys = wanted.keys
+        table = self._table(wanted.identity, wanted.shape, wanted.dtype)
+        with table.lock(shared=True):
+            missing = rows[_missing(keys[rows], table)]
+            found = ((keys[position], value) for position, value in wanted.compute(missing))
+            table.append(found, wanted.metadata, shared=True)
+
     def tables(self) -> list[dict[str, Any]]:
         """What is stored, the least recently used first."""
         return [] if self.directory is None else tables_in(self.directory)
@@ -163,10 +208,7 @@ class Store:
 
         try:
             with table.lock():
-                missing = _missing(keys, table)  # another process may have been faster
-                whole = len(set(keys)) * table.row_bytes
-                if not make_room(table, whole, len(missing) * table.row_bytes, self.limit):
-                    missing = _missing(keys, table)
+                missing = self._missing(table, keys)  # another process may have been faster
                 if len(missing):
                     table.append(rows(missing), metadata)
                 if written - table.find(keys).keys():
@@ -175,6 +217,12 @@ class Store:
             if failed:
                 raise
             raise NoStoreError(f"{self.directory} cannot be written to ({error})") from error
+
+    def _missing(self, table: Table, keys: np.ndarray) -> np.ndarray:
+        """What a table has not, once there is room for it. The table's lock must be held."""
+        missing = _missing(keys, table)
+        whole, needed = (count * table.row_bytes for count in (len(set(keys)), len(missing)))
+        return missing if make_room(table, whole, needed, self.limit) else _missing(keys, table)
 
     def _read(self, table: Table, keys: np.ndarray, status: str, compute: Compute) -> Entry:
         places = table.find(keys)

@@ -89,8 +89,13 @@ class Table:
         except OSError:  # it may be evicted at any time
             return []
 
-    def append(self, rows: Iterable[tuple[bytes, np.ndarray]], metadata: dict[str, Any]) -> None:
-        """Write rows as they come. The lock must be held.
+    def append(
+        self,
+        rows: Iterable[tuple[bytes, np.ndarray]],
+        metadata: dict[str, Any],
+        shared: bool = False,
+    ) -> None:
+        """Write rows as they come. The lock must be held, or `shared`.
 
         When a pass is stopped, the chunks that it has finished stay.
 
@@ -102,8 +107,9 @@ class Table:
         make_directory(self.path, marked=True)
         if not is_table(self.path):
             raise OSError(errno.EEXIST, "it is in the place of a table", str(self.path))
-        remove_leftovers(self.path)
-        self._merge()
+        if not shared:  # else another process may be writing, or reading what is merged
+            remove_leftovers(self.path)
+            self._merge()
         write_text(self.path / ABOUT, json.dumps({**metadata, "row_bytes": self.row_bytes}))
         while (first := next(rows, None)) is not None:
             with atomic_write(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
@@ -141,15 +147,17 @@ class Table:
         np.save(aside / KEYS, np.array(index, INDEX))
 
     @contextlib.contextmanager
-    def lock(self, wait: bool = True) -> Iterator[None]:
+    def lock(self, wait: bool = True, shared: bool = False) -> Iterator[None]:
         """Held while rows are added or deleted; a process that dies lets it go.
+
+        Those that share it may add rows at the same time, and none may delete any.
 
         Raises:
             BlockingIOError: another process holds it and `wait` is False.
             OSError: there can be no lock here.
         """
         make_directory(self.path.parent)
-        with locked(self.path.with_name(f"{MARK}-{self.path.name}.lock"), wait):
+        with locked(self.path.with_name(f"{MARK}-{self.path.name}.lock"), wait, shared):
             yield
 
     def touch(self) -> None:

@@ -1,11 +1,9 @@
-"""Strategies: rules over depth. Each file registers one."""
+"""Strategies: rules over depth."""
 
 from tl_strategies.strategies.base import Strategy
 from tl_strategies.strategies.plugins import load_plugin
 from tl_strategies.strategies.registry import get_strategy, register, strategies
 
-# In the order of --help.
-from tl_strategies.strategies import fixed, head, add_fc, partial, full  # isort: skip
-from tl_strategies.strategies import lp_ft, gradual, scratch, transplant  # isort: skip
+from tl_strategies.strategies import frozen, fine_tune, fresh  # isort: skip # order of --help
 
 __all__ = ["Strategy", "get_strategy", "load_plugin", "register", "strategies"]

@@ -1,12 +1,11 @@
 """A strategy without the engine: compiled Keras models for `model.fit`."""
 
-import dataclasses
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import keras
 
-from tl_strategies.backbones.units import Unit, find_units
+from tl_strategies.backbones.units import find_units
 from tl_strategies.errors import UsageError
 from tl_strategies.plans.model import (
     build_model,
@@ -15,7 +14,7 @@ from tl_strategies.plans.model import (
     variable_multipliers,
 )
 from tl_strategies.plans.optimizers import carry_state, make_optimizer
-from tl_strategies.plans.plan import Phase, Plan
+from tl_strategies.plans.plan import Phase
 from tl_strategies.plans.schedules import Schedule
 from tl_strategies.task import Task
 
@@ -111,26 +110,17 @@ def phases(
         yield model, phase.epochs
 
 
-@dataclasses.dataclass
 class _Adapted:
     """The model of a plan, and the values that L2-SP draws to."""
 
-    strategy: dataclasses.InitVar["Strategy"]
-    backbone: dataclasses.InitVar[keras.Model]
-    task: Task
-    epochs: dataclasses.InitVar[int]
-    units: list[Unit] = dataclasses.field(init=False)
-    plan: Plan = dataclasses.field(init=False)
-    model: keras.Model = dataclasses.field(init=False)
-
-    def __post_init__(self, strategy, backbone, epochs):
+    def __init__(self, strategy: "Strategy", backbone: keras.Model, task: Task, epochs: int):
         if isinstance(backbone, keras.Sequential):
             raise UsageError(
                 f"The backbone must be a functional model. Received: {backbone.name}, which is "
                 "Sequential. Make it one: keras.Model(model.inputs, model.outputs)."
             )
         self.units = find_units(backbone)
-        self.plan = strategy.plan(self.units, self.task, backbone.name, epochs)
+        self.plan = strategy.plan(self.units, task, backbone.name, epochs)
         if not self.plan.phases:
             raise UsageError(
                 f"The strategy must train its head by gradient descent. Received: {strategy!r}, "
@@ -139,24 +129,16 @@ class _Adapted:
         self.model = build_model(self.plan, backbone, self.units)
         self.anchors = pretrained_values(self.model, self.plan, self.units)
 
-    def compiled(
-        self,
-        phase: Phase,
-        optimizer: str | keras.optimizers.Optimizer,
-        rate: Schedule,
-        weight_decay: float,
-    ) -> keras.Model:
+    def compiled(self, phase: Phase, optimizer, rate: Schedule, weight_decay: float) -> keras.Model:
         """The model, compiled anew for a phase."""
-        set_trainable(self.model, self.plan, self.units, phase)
-        multipliers = variable_multipliers(self.model, self.plan, self.units)
-        several = self.task.multilabel
-        self.model.compile(
-            make_optimizer(
-                optimizer, rate, multipliers, weight_decay, self.anchors, self.plan.l2_sp
-            ),
+        model, plan = self.model, self.plan
+        set_trainable(model, plan, self.units, phase)
+        multipliers = variable_multipliers(model, plan, self.units)
+        several = plan.head.multilabel
+        model.compile(
+            make_optimizer(optimizer, rate, multipliers, weight_decay, self.anchors, plan.l2_sp),
             loss="binary_crossentropy" if several else "sparse_categorical_crossentropy",
             metrics=["binary_accuracy" if several else "accuracy"],
         )
-        # Now: its constants must not be traced.
-        self.model.optimizer.build(self.model.trainable_variables)
-        return self.model
+        model.optimizer.build(model.trainable_variables)  # its constants must not be traced
+        return model

@@ -32,8 +32,6 @@ class Strategy:
 
     name: str = ""
 
-    # The answers, each for one unit.
-
     def trainable(self, unit: Unit, depth_count: int) -> bool:
         """Is the unit trained?"""
         return False
@@ -45,8 +43,6 @@ class Strategy:
     def learning_rate_multiplier(self, unit: Unit, lowest: int, depth_count: int) -> float:
         """The unit's learning rate as a multiple of the head's; `lowest` is trained lowest."""
         return geometric_multiplier(LOWEST_MULTIPLIER, unit.depth, lowest, depth_count)
-
-    # The answers for the whole.
 
     def default_n(self, depth_count: int) -> int:
         """The transfer depth when none is given."""
@@ -68,7 +64,7 @@ class Strategy:
     def search_space(cls, hp: "keras_tuner.HyperParameters") -> None:
         """Declare what `tl-search --space standard` varies of the constructor's arguments but n."""
 
-    # What follows from the answers.
+    # From here on: what follows from the answers.
 
     @classmethod
     def hyperparameters(cls) -> dict[str, Any]:
@@ -97,18 +93,12 @@ class Strategy:
         return f"{type(self).__name__}({config})"
 
     def resolve(self, units: list[Unit]) -> "Strategy":
-        """This strategy with `n` as a count from 0 to the number of units.
-
-        Raises:
-            UsageError: there is no such depth.
-        """
+        """This strategy with `n` as a count; UsageError where there is no such depth."""
         config = self.get_config()
         if "n" not in config:
             return self
-        if config["n"] is None:
-            config["n"] = self.default_n(len(units))
-        config["n"] = find_depth(config["n"], units)
-        return type(self)(**config)
+        n = self.default_n(len(units)) if config["n"] is None else config["n"]
+        return type(self)(**config | {"n": find_depth(n, units)})
 
     def plan(
         self,
@@ -130,59 +120,47 @@ class Strategy:
         Raises:
             UsageError: `n` is not a depth of this backbone, or a multiplier is not above 0.
         """
-        return self.resolve(units)._plan(units, task, backbone, epochs, bn)
-
-    def _plan(self, units: list[Unit], task: Task, backbone: str, epochs: int, bn: str) -> Plan:
-        count = len(units)
-        kept = units[: self.kept(count)]
+        rule, count = self.resolve(units), len(units)
+        kept = units[: rule.kept(count)]
         if not kept:
             raise UsageError(f"Strategy {self.name!r} must keep at least 1 unit. Received: --n 0.")
-        trained = [unit.depth for unit in kept if self.trainable(unit, count)]
+        trained = [unit.depth for unit in kept if rule.trainable(unit, count)]
         lowest = min(trained, default=count + 1)
         rows = []
         for unit in kept:
-            fresh = bool(self.fresh(unit, count))
             trainable = unit.depth in trained
-            multiplier = None
-            if trainable:
-                multiplier = float(self.learning_rate_multiplier(unit, lowest, count))
-                if not multiplier > 0:
-                    raise UsageError(
-                        f"A learning-rate multiplier must be above 0. Received: {multiplier:g} for "
-                        f"unit {unit.name} from strategy {self.name!r}. To freeze a unit, let "
-                        "`trainable` answer False."
-                    )
-            rows.append(
-                UnitPlan(
-                    depth=unit.depth,
-                    name=unit.name,
-                    weights="fresh" if fresh else "pretrained",
-                    trainable=trainable,
-                    learning_rate_multiplier=multiplier,
-                    bn=_bn_policy(bn, fresh, trainable),
-                )
-            )
+            multiplier = rule._multiplier(unit, lowest, count) if trainable else None
+            weights, policy = "pretrained", bn
+            if rule.fresh(unit, count):
+                weights, policy = "fresh", "train"  # it has to learn its statistics
+            if policy == "train" and not trainable:
+                policy = "frozen"
+            rows.append(UnitPlan(unit.depth, unit.name, weights, trainable, multiplier, policy))
         return Plan(
-            strategy=self.name,
-            n=getattr(self, "n", min(lowest - 1, len(kept))),
+            strategy=rule.name,
+            n=getattr(rule, "n", min(lowest - 1, len(kept))),
             backbone=backbone,
             depth_count=count,
             units=tuple(rows),
-            head=dataclasses.replace(self.head(task), multilabel=task.multilabel),
-            phases=tuple(self.phases(lowest, count, epochs)),
-            l2_sp=getattr(self, "l2_sp", 0.0),
+            head=dataclasses.replace(rule.head(task), multilabel=task.multilabel),
+            phases=tuple(rule.phases(lowest, count, epochs)),
+            l2_sp=getattr(rule, "l2_sp", 0.0),
         )
 
+    def _multiplier(self, unit: Unit, lowest: int, depth_count: int) -> float:
+        multiplier = float(self.learning_rate_multiplier(unit, lowest, depth_count))
+        if not multiplier > 0:
+            raise UsageError(
+                f"A learning-rate multiplier must be above 0. Received: {multiplier:g} for unit "
+                f"{unit.name} from strategy {self.name!r}. To freeze a unit, let `trainable` "
+                "answer False."
+            )
+        return multiplier
+
     def adapt(self, backbone: "keras.Model", task: Task, **settings: Any) -> "keras.Model":
-        """A compiled copy of a Keras backbone, ready for `model.fit` on (images, label indices).
+        """A compiled copy of a backbone with a new head, for `model.fit` on (images, labels).
 
-        Args:
-            backbone: a flat functional model from images to features.
-            task: the labels.
-            **settings: of tl_strategies.strategies.adapt.adapt: optimizer, learning rate, steps.
-
-        Returns:
-            A compiled model from images to label probabilities of shape (batch, labels).
+        Settings, shapes and errors are those of `tl_strategies.strategies.adapt.adapt`.
         """
         from tl_strategies.strategies.adapt import adapt
 
@@ -195,10 +173,3 @@ def geometric_multiplier(bottom: float, depth: int, lowest: int, depth_count: in
         return TOP_MULTIPLIER
     height = (depth - lowest) / (depth_count - lowest)
     return bottom * (TOP_MULTIPLIER / bottom) ** height
-
-
-def _bn_policy(policy: str, fresh: bool, trainable: bool) -> str:
-    """What a unit's BatchNormalization does: a fresh one has to learn its statistics."""
-    if fresh or policy == "train":
-        return "train" if trainable else "frozen"
-    return policy

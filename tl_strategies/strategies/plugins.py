@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import sys
+import traceback
 import types
 import zlib
 from typing import Any
@@ -83,21 +84,15 @@ def _execute(module: types.ModuleType, text: bytes, path: pathlib.Path) -> None:
         with quiet_code():
             exec(compile(text, path, "exec"), vars(module))
     except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        lines = [frame.lineno for frame in frames if frame.filename == str(path)]
+        if isinstance(error, SyntaxError):
+            lines = [error.lineno]
+        where = f"line {lines[-1]}: " if lines else ""
         raise UsageError(
-            f"--plugin {path} must run without an error. Received: {_where(error, path)}"
+            f"--plugin {path} must run without an error. Received: {where}"
             f"{type(error).__name__}: {error}"
         ) from error
-
-
-def _where(error: BaseException, path: pathlib.Path) -> str:
-    if isinstance(error, SyntaxError):
-        return f"line {error.lineno}: "
-    line, trace = None, error.__traceback__
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == str(path):
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return f"line {line}: " if line else ""
 
 
 def _new(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:

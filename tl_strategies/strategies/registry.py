@@ -1,17 +1,19 @@
-"""The registry of strategies: a name for each class, found by it, by its path, or by package."""
+"""Strategies by name, by path, or from a package; made with values of their hyper-parameters."""
 
 import importlib
 import importlib.metadata
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from tl_strategies.errors import UsageError, unknown
 from tl_strategies.quiet import quiet_code
 from tl_strategies.strategies.base import Strategy
 
 ENTRY_POINTS = "tl_strategies.strategies"
+RENAMED = {"lowest_rate": "lowest_multiplier"}  # options of runs that are replayed
 _strategies: dict[str, type[Strategy]] = {}
 
 
@@ -26,8 +28,7 @@ def register(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
     def add(cls: type[Strategy]) -> type[Strategy]:
         if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
             raise UsageError(f"A strategy's name must be lower_snake_case. Received: {name!r}.")
-        if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-            raise UsageError(f"A strategy must be a subclass of tl.Strategy. Received: {cls!r}.")
+        _require_subclass("A strategy", cls)
         if sys.flags.optimize < 2 and not (cls.__doc__ or "").strip():  # -OO takes them away
             raise UsageError(
                 f"Strategy {name!r} must have a docstring: its first line describes it in --help."
@@ -46,6 +47,11 @@ def register(name: str) -> Callable[[type[Strategy]], type[Strategy]]:
     return add
 
 
+def _require_subclass(what: str, cls: Any) -> None:
+    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
+        raise UsageError(f"{what} must be a subclass of tl.Strategy. Received: {cls!r}.")
+
+
 def strategies() -> dict[str, type[Strategy]]:
     """All known strategies by name: the built-in ones, plug-ins, installed packages' ones."""
     for entry in importlib.metadata.entry_points(group=ENTRY_POINTS):
@@ -55,10 +61,7 @@ def strategies() -> dict[str, type[Strategy]]:
                     cls = entry.load()
                 if entry.name not in _strategies:
                     register(entry.name)(cls)
-            except (
-                Exception,
-                SystemExit,
-            ) as error:  # of another's package; the other strategies still work
+            except (Exception, SystemExit) as error:  # another's code; other strategies still work
                 warnings.warn(f"Strategy {entry.name!r} is left out: {error}", stacklevel=2)
     return dict(_strategies)
 
@@ -70,28 +73,62 @@ def get_strategy(name: str) -> type[Strategy]:
         UsageError: there is none; the message lists the choices and names the nearest.
     """
     known = strategies()
-    if ":" in name:
-        return known.get(name) or _import_strategy(name)
-    if name not in known:
+    if name in known:
+        return known[name]
+    if ":" not in name:
         raise unknown("--strategy", name, known, "Yours are added with --plugin FILE.py.")
-    return known[name]
-
-
-def _import_strategy(reference: str) -> type[Strategy]:
-    module_name, _, class_name = reference.partition(":")
+    module_name, _, class_name = name.partition(":")
     try:
         with quiet_code():
             cls = getattr(importlib.import_module(module_name), class_name)
     except (Exception, SystemExit) as error:
         raise UsageError(
-            f"--strategy must be a name or package.module:Class. Received: {reference}: "
+            f"--strategy must be a name or package.module:Class. Received: {name}: "
             f"{type(error).__name__}: {error}."
         ) from error
-    if not (isinstance(cls, type) and issubclass(cls, Strategy)):
-        raise UsageError(f"{reference} must be a subclass of tl.Strategy. Received: {cls!r}.")
+    _require_subclass(name, cls)
     if "name" not in vars(cls):
-        cls.name = reference
+        cls.name = name
     return cls
+
+
+def create_strategy(
+    name: str, n: int | str | None, options: Mapping[str, Any] | None = None
+) -> Strategy:
+    """The strategy of a name, with its depth, or None for its own, and its other hyper-parameters.
+
+    Raises:
+        UsageError: the name, an option or a value is wrong, or the strategy takes no n.
+    """
+    cls = get_strategy(name)
+    known = cls.hyperparameters()
+    config: dict[str, Any] = {}
+    if n is not None:
+        if "n" not in known:
+            raise UsageError(
+                f"--n must not be given for strategy {name}: what it freezes is fixed. Received: "
+                f"--n {n}. Use --strategy partial to choose a depth."
+            )
+        config["n"] = n
+    others = {key: default for key, default in known.items() if key != "n"}
+    for given, value in (options or {}).items():
+        key = RENAMED.get(given, given)
+        if not others:
+            raise UsageError(f"Strategy {name} must have no --option. Received: {given}.")
+        if key not in others:
+            raise unknown(f"--option of strategy {name}", given, others)
+        if isinstance(others[key], bool) and not isinstance(value, bool):
+            raise UsageError(f"--option {key} must be true or false. Received: {value}.")
+        config[key] = value
+    try:
+        return cls(**config)
+    except UsageError:
+        raise
+    except Exception as error:
+        raise UsageError(
+            f"Strategy {name} must take its options. Received: {config}, which gave "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def name_of(strategy: Strategy | type[Strategy]) -> str:

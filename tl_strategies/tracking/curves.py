@@ -1,6 +1,6 @@
 """Transferability curves, in the form of Figure 2 of Yosinski et al. (2014)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from tl_strategies.tracking.drawing import drawable, plain_style
+from tl_strategies.tracking.figures import drawable, plain_style
 
 STYLES = {  # colour, marker, what it is
     "base": ("black", "o", "base: trained from scratch"),
@@ -27,28 +27,23 @@ TITLES = {
 JITTER = 0.05  # between treatments, so that their points lie side by side
 
 Published = Mapping[str, Mapping[str, Sequence[float]]]  # by kind and treatment, at n = 1, 2, …
+Rows = Sequence[Mapping[str, Any]]
 
 
-@plain_style()
-def curve_figure(
-    rows: Sequence[Mapping[str, Any]], metric: str, depth_count: int, published: Published
-) -> Figure:
-    """Scores over n: a point for each network, lines through the means.
+def curve_figure(rows: Rows, metric: str, depth_count: int, published: Published) -> Figure:
+    """Scores over n: a point for each network, lines through the means; what is published, broken.
 
     Args:
         rows: of curve.csv, with a column `kind`.
         metric: the column that is drawn.
-        depth_count: of the backbone.
-        published: what else to draw, as broken lines.
     """
-    figure, panels = _panels([row["kind"] for row in rows])
-    for kind, axes in panels.items():
-        here = [row for row in rows if row["kind"] == kind]
+
+    def draw(axes: Axes, here: Rows) -> None:
         bases = [100 * row[metric] for row in here if row["treatment"] == "base"]
-        for name, x in _places([row["treatment"] for row in here]).items():
+        for name, x, own in _treatments(here):
             colour, marker, label = STYLES[name]
-            ns = np.array([row["n"] for row in here if row["treatment"] == name])
-            scores = np.array([100 * row[metric] for row in here if row["treatment"] == name])
+            ns = np.array([row["n"] for row in own])
+            scores = np.array([100 * row[metric] for row in own])
             face = "white" if name == "base" else colour
             axes.plot(ns + x, scores, marker, color=colour, markerfacecolor=face, ms=4, alpha=0.45)
             depths = sorted(set(ns))
@@ -60,108 +55,83 @@ def curve_figure(
                 ends = [0, *depths], [np.mean(bases), *means]
                 axes.plot(*ends, color=colour, linewidth=1.6, label=label)
                 axes.plot(depths, means, marker, color=colour, ms=5)
-        _draw_published(axes, published.get(kind, {}), scale=100)
-        _finish(axes, depth_count, TITLES.get(kind, kind), lowest=-0.5)
-    next(iter(panels.values())).set_ylabel(f"{_readable(metric)}, %")
-    _legend(figure, panels, published)
-    return figure
+        axes.set_xlim(-0.5, depth_count + 0.5)
+
+    return _figure(rows, draw, f"{metric.replace('_', ' ')}, %", depth_count, published)
 
 
-@plain_style()
-def difference_figure(
-    means: Sequence[Mapping[str, Any]], metric: str, depth_count: int, published: Published
-) -> Figure:
-    """Mean differences to the base of the same split, with their intervals, over n.
+def difference_figure(means: Rows, metric: str, depth_count: int, published: Published) -> Figure:
+    """Mean differences of a metric to the base of the same split, with their intervals, over n.
 
-    Args:
-        means: of summary.json.
-        metric: what was compared.
-        depth_count: of the backbone.
-        published: what else to draw, as broken lines.
+    They are the means of summary.json.
     """
-    compared = [row for row in means if row["treatment"] != "base" and "difference" in row]
-    figure, panels = _panels([row["kind"] for row in compared])
-    for kind, axes in panels.items():
-        here = [row for row in compared if row["kind"] == kind]
+
+    def draw(axes: Axes, here: Rows) -> None:
         axes.axhline(0, color="black", linewidth=0.8, linestyle=":")
-        for name, x in _places([row["treatment"] for row in here]).items():
+        for name, x, own in _treatments(here):
             colour, marker, label = STYLES[name]
-            mine = [row for row in here if row["treatment"] == name]
-            ns = np.array([row["n"] for row in mine])
-            middle = np.array([100 * row["difference"] for row in mine])
+            middle = np.array([100 * row["difference"] for row in own])
             low, high = (
-                [100 * (row["difference"] if row[end] is None else row[end]) for row in mine]
+                [100 * (row["difference"] if row[end] is None else row[end]) for row in own]
                 for end in ("lower", "upper")
             )
             axes.errorbar(
-                ns + x,
+                np.array([row["n"] for row in own]) + x,
                 middle,
                 [np.maximum(middle - low, 0), np.maximum(high - middle, 0)],
-                color=colour,
-                marker=marker,
-                ms=4.5,
-                capsize=2,
-                linewidth=1.4,
-                elinewidth=0.9,
-                label=label,
+                **{"color": colour, "marker": marker, "label": label, "ms": 4.5},
+                **{"capsize": 2, "linewidth": 1.4, "elinewidth": 0.9},
             )
-        _draw_published(axes, published.get(kind, {}), scale=100)
-        _finish(axes, depth_count, TITLES.get(kind, kind), lowest=0.5)
-    ylabel = f"{_readable(metric)} less that of base, points"
-    next(iter(panels.values())).set_ylabel(ylabel)
-    _legend(figure, panels, published)
-    return figure
+        axes.set_xlim(0.5, depth_count + 0.5)
+
+    rows = [row for row in means if row["treatment"] != "base" and "difference" in row]
+    ylabel = f"{metric.replace('_', ' ')} less that of base, points"
+    return _figure(rows, draw, ylabel, depth_count, published)
 
 
-def _panels(kinds: Sequence[str]) -> tuple[Figure, dict[str, Axes]]:
-    names = list(dict.fromkeys(kinds)) or [""]
-    figure = Figure(figsize=(1.5 + 6.3 * len(names), 6.2), dpi=110, layout="constrained")
-    axes = figure.subplots(1, len(names), squeeze=False, sharey=True)[0]
-    return figure, dict(zip(names, axes, strict=True))
-
-
-def _places(treatments: Sequence[str]) -> dict[str, float]:
-    """Where each treatment's points lie beside n."""
-    names = [name for name in STYLES if name in treatments]
-    middle = (len(names) - 1) / 2
-    return {name: 0.0 if name == "base" else JITTER * (i - middle) for i, name in enumerate(names)}
-
-
-def _draw_published(axes: Axes, tables: Mapping[str, Sequence[float]], scale: float) -> None:
-    for name, values in tables.items():
-        depths = range(len(values)) if name == "base" else range(1, 1 + len(values))
-        axes.plot(
-            depths,
-            [scale * value for value in values],
-            color=STYLES[name][0],
-            linestyle="--",
-            linewidth=0.9,
-            marker="x" if name == "base" else None,
-        )
-
-
-def _finish(axes: Axes, depth_count: int, title: str, lowest: float) -> None:
-    axes.set_title(drawable(title, 60))
-    axes.set_xlabel(f"n: transferred layers or blocks of {depth_count}")
-    axes.set_xlim(lowest, depth_count + 0.5)
-    axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
-    axes.grid(alpha=0.3)
-    axes.set_axisbelow(True)
-
-
-def _legend(figure: Figure, panels: Mapping[str, Axes], published: Published) -> None:
-    first = next(iter(panels.values()))
+@plain_style()
+def _figure(
+    rows: Rows,
+    draw: Callable[[Axes, Rows], None],
+    ylabel: str,
+    depth_count: int,
+    published: Published,
+) -> Figure:
+    """A panel for each kind of split, below them one legend."""
+    kinds = list(dict.fromkeys(row["kind"] for row in rows)) or [""]
+    figure = Figure(figsize=(1.5 + 6.3 * len(kinds), 6.2), dpi=110, layout="constrained")
+    panels = figure.subplots(1, len(kinds), squeeze=False, sharey=True)[0]
+    panels[0].set_ylabel(ylabel)
+    for kind, axes in zip(kinds, panels, strict=True):
+        draw(axes, [row for row in rows if row["kind"] == kind])
+        for name, values in published.get(kind, {}).items():
+            depths = range(len(values)) if name == "base" else range(1, 1 + len(values))
+            style = {"color": STYLES[name][0], "marker": "x" if name == "base" else None}
+            axes.plot(depths, 100 * np.array(values), linestyle="--", linewidth=0.9, **style)
+        axes.set_title(drawable(TITLES.get(kind, kind), 60))
+        axes.set_xlabel(f"n: transferred layers or blocks of {depth_count}")
+        axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
     if any(published.values()):
         label = "ImageNet, Yosinski et al. 2014"
-        first.plot([], [], color="gray", linestyle="--", linewidth=0.9, label=label)
+        panels[0].plot([], [], color="gray", linestyle="--", linewidth=0.9, label=label)
     handles: dict[str, Any] = {}
-    for axes in panels.values():
+    for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
             handles.setdefault(label, handle)
     figure.legend(
         handles.values(), handles.keys(), loc="outside lower center", ncols=2, frameon=False
     )
+    return figure
 
 
-def _readable(metric: str) -> str:
-    return metric.replace("_", " ")
+def _treatments(rows: Rows) -> list[tuple[str, float, Rows]]:
+    """Each treatment, where its points lie beside n, and its rows."""
+    own = {name: [row for row in rows if row["treatment"] == name] for name in STYLES}
+    names = [name for name in STYLES if own[name]]
+    middle = (len(names) - 1) / 2
+    return [
+        (name, 0.0 if name == "base" else JITTER * (i - middle), own[name])
+        for i, name in enumerate(names)
+    ]

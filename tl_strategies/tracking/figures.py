@@ -1,32 +1,74 @@
-"""Figures, drawn with matplotlib and no display."""
+"""Figures, drawn with matplotlib and no display: the same in every session, with all names."""
 
-import dataclasses
+import contextlib
+import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+import matplotlib
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, fontManager, get_font
 from matplotlib.ticker import MaxNLocator, NullFormatter
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from tl_strategies.output import OURS
-from tl_strategies.tracking.drawing import drawable, plain_style
+from tl_strategies.files import atomic_write
+from tl_strategies.output import OURS, shown
 
 NAME, CAPTION, TITLE = 30, 24, 90  # characters at most
 SIDE = 1.58  # inches, the longer one of an image on a contact sheet
 MOST_NAMES = 60  # labels that can still be read side by side
+FONT = "DejaVu Sans"  # comes with matplotlib
+# What has other scripts, where a system has it.
+FALLBACKS = (
+    *("Noto Sans CJK SC", "Noto Sans CJK JP", "Noto Sans CJK KR", "Noto Sans CJK TC"),
+    *("Noto Sans SC", "Noto Sans JP", "Noto Sans KR", "Source Han Sans SC", "Source Han Sans"),
+    *("WenQuanYi Zen Hei", "WenQuanYi Micro Hei", "Droid Sans Fallback", "IPAGothic"),
+    *("NanumGothic", "PingFang SC", "Hiragino Sans", "Apple SD Gothic Neo", "Arial Unicode MS"),
+    *("Microsoft YaHei", "SimHei", "MS Gothic", "Malgun Gothic"),
+    *("Noto Sans", "Noto Sans Devanagari", "Noto Sans Thai", "Noto Sans Arabic", "Unifont"),
+)
+
+
+@contextlib.contextmanager
+def plain_style() -> Iterator[None]:
+    """Draw without the user's matplotlibrc, and without reading `$` as mathematics."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams |= {"font.family": list(fonts()), "text.parse_math": False}
+        yield
+
+
+@functools.cache
+def fonts() -> tuple[str, ...]:
+    """The fonts that characters are looked for in, in this order."""
+    installed = {font.name for font in fontManager.ttflist}
+    return (FONT, *(name for name in FALLBACKS if name in installed))
+
+
+def drawable(text: str, most: int) -> str:
+    """A text on one line of so many characters, with escapes for those that no font has."""
+    glyphs = _glyphs()
+    text = "".join(
+        c if ord(c) in glyphs else c.encode("unicode_escape").decode() for c in shown(text)
+    )
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+@functools.cache
+def _glyphs() -> frozenset[int]:
+    found: set[int] = set()
+    for name in fonts():
+        found |= get_font(findfont(FontProperties(family=name))).get_charmap().keys()
+    return frozenset(found)
 
 
 @plain_style()
 def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Figure:
-    """A confusion matrix: rows are true labels, columns predicted ones, colour is recall.
-
-    Args:
-        matrix: counts, of shape (labels, labels).
-        names: of the labels.
-        title: above the figure.
-    """
+    """A matrix of counts: rows are true labels, columns predicted ones, colour is recall."""
     count = len(names)
     side = min(max(4.5, 1.8 + 0.42 * count), 24)
     figure = Figure(figsize=(side + 0.8, side), dpi=110, layout="constrained")
@@ -38,9 +80,7 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
         names = [drawable(name, NAME) for name in names]
         axes.set_xticks(range(count), names, rotation=90)
         axes.set_yticks(range(count), names)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
-    axes.set_title(drawable(title, TITLE))
+    axes.set(xlabel="predicted", ylabel="true", title=drawable(title, TITLE))
     if count <= 30:
         for row, column in zip(*np.nonzero(matrix), strict=True):
             colour = "white" if share[row, column] > 0.5 else "black"
@@ -53,27 +93,14 @@ def confusion_figure(matrix: np.ndarray, names: Sequence[str], title: str) -> Fi
 def reliability_figure(
     confidence: np.ndarray, accuracy: np.ndarray, counts: np.ndarray, title: str
 ) -> Figure:
-    """A reliability curve: accuracy over confidence, above how many predictions are how sure.
-
-    Args:
-        confidence, accuracy, counts: of each bin, of shape (bins,).
-        title: above the figure.
-    """
-    figure = Figure(figsize=(5.6, 6), dpi=110, layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    """A reliability curve, of bins: accuracy over confidence; below, their predictions."""
+    figure, upper, lower = _above_bars((5.6, 6), title)
     upper.plot([0, 1], [0, 1], color="black", linestyle="--", linewidth=1, label="as it should be")
     upper.plot(confidence, accuracy, "o-", color="tab:blue", markersize=4, label="this model")
-    upper.set_ylabel("share that is right")
-    upper.set_ylim(-0.03, 1.03)
+    upper.set(ylabel="share that is right", ylim=(-0.03, 1.03))
     upper.legend(loc="upper left")
-    upper.set_title(drawable(title, TITLE))
     lower.bar(confidence, counts, width=0.04, color="tab:gray")
-    lower.set_ylabel("predictions")
-    lower.set_xlabel("confidence")
-    lower.set_xlim(-0.03, 1.03)
-    for axes in (upper, lower):
-        axes.grid(alpha=0.3)
-        axes.set_axisbelow(True)
+    lower.set(ylabel="predictions", xlabel="confidence", xlim=(-0.03, 1.03))
     return figure
 
 
@@ -81,35 +108,21 @@ def reliability_figure(
 def sheet_figure(
     images: np.ndarray, captions: Sequence[str], title: str, columns: int = 6
 ) -> Figure:
-    """A contact sheet.
-
-    Args:
-        images: uint8 of shape (images, height, width, 3).
-        captions: one above each image, of one line or two.
-        title: above the sheet.
-        columns: images side by side.
-    """
+    """A contact sheet of uint8 images of one size, a caption of one line or two above each."""
     rows = max(1, -(-len(images) // columns))
     figure = Figure(figsize=(1.7 * columns, 2.1 * rows + 0.4), dpi=110)
     axes = figure.add_axes((0, 0, 1, 1))  # one for all: each of its own would take a second to draw
     axes.set_axis_off()
     width, height = figure.get_size_inches()
-    axes.set(xlim=(0, width), ylim=(height, 0))
-    title = drawable(title, TITLE)
-    axes.text(width / 2, 0.22, title, ha="center", va="center", fontsize=10)
-    tall, wide = (SIDE * side / max(images.shape[1:3]) for side in images.shape[1:3])
+    axes.text(width / 2, 0.22, drawable(title, TITLE), ha="center", va="center", fontsize=10)
+    tall, wide = SIDE / 2 * np.array(images.shape[1:3]) / max(images.shape[1:3])
     for i, (image, caption) in enumerate(zip(images, captions, strict=True)):
-        left, top = 1.7 * (i % columns), 0.4 + 2.1 * (i // columns)
-        extent = (*_span(left + 0.85, wide), *_span(top + 1.25, tall)[::-1])
-        axes.imshow(image, extent=extent, aspect="auto")
+        x, y = 1.7 * (i % columns) + 0.85, 2.1 * (i // columns) + 1.65
+        axes.imshow(image, extent=(x - wide, x + wide, y + tall, y - tall), aspect="auto")
         lines = "\n".join(drawable(line, CAPTION) for line in caption.split("\n"))
-        axes.text(left + 0.85, top + 0.42, lines, ha="center", va="bottom", fontsize=8)
+        axes.text(x, y - 0.83, lines, ha="center", va="bottom", fontsize=8)
     axes.set(xlim=(0, width), ylim=(height, 0))
     return figure
-
-
-def _span(middle: float, length: float) -> tuple[float, float]:
-    return middle - length / 2, middle + length / 2
 
 
 @plain_style()
@@ -122,8 +135,7 @@ def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter("{x:g}")  # in place of powers of ten, which are mathematics
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlabel("learning rate of the head")
-    axes.set_ylabel("training loss, smoothed")
+    axes.set(xlabel="learning rate of the head", ylabel="training loss, smoothed")
     axes.legend()
     return figure
 
@@ -143,8 +155,6 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
 
     The file says in a text chunk `Software` that it is ours.
     """
-    from tl_strategies.files import atomic_write
-
     pixels = figure_pixels(figure)
     info = PngInfo()
     info.add_text(*OURS)
@@ -153,48 +163,38 @@ def save_figure(figure: Figure, path: pathlib.Path) -> np.ndarray:
     return pixels
 
 
-@dataclasses.dataclass(frozen=True)
-class DepthScore:
-    """What one transfer depth gave: means and standard deviations over seeds."""
-
-    n: int
-    validation: tuple[float, float]
-    test: tuple[float, float]
-    seconds: float
-
-
 @plain_style()
 def depth_figure(
-    scores: Sequence[DepthScore], depth_count: int, chosen: int, title: str, metric: str
+    scores: Sequence[Mapping[str, Any]], depth_count: int, chosen: int, title: str, metric: str
 ) -> Figure:
     """The metric over the transfer depth, with its spread, above the cost of each depth.
 
-    Args:
-        scores: one a depth, ascending.
-        depth_count: of the backbone.
-        chosen: the depth that was chosen.
-        title: above the figure.
-        metric: its name.
+    Each depth, ascending, has scores: n; mean and standard deviation over seeds, by part; seconds.
     """
-    figure = Figure(figsize=(8, 5.6), dpi=110, layout="constrained")
-    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
-    depths = [score.n for score in scores]
+    figure, upper, lower = _above_bars((8, 5.6), title)
+    depths = [score["n"] for score in scores]
     for part, colour in (("validation", "tab:blue"), ("test", "tab:orange")):
-        means, spreads = np.array([getattr(score, part) for score in scores]).T * 100
+        means, spreads = np.array([score[part] for score in scores]).T * 100
         upper.plot(depths, means, "o-", color=colour, label=part, markersize=4)
         upper.fill_between(depths, means - spreads, means + spreads, color=colour, alpha=0.15)
-    lower.bar(depths, [score.seconds for score in scores], color="tab:gray", width=0.8)
+    lower.bar(depths, [score["seconds"] for score in scores], color="tab:gray", width=0.8)
     for axes in (upper, lower):
-        axes.axvline(
-            chosen, color="black", linestyle="--", linewidth=1, label=f"chosen: n = {chosen}"
-        )
-        axes.grid(alpha=0.3)
-        axes.set_axisbelow(True)
+        label = f"chosen: n = {chosen}"
+        axes.axvline(chosen, color="black", linestyle="--", linewidth=1, label=label)
     upper.set_ylabel(f"{metric.replace('_', ' ')}, %")
     upper.legend(loc="best")
-    upper.set_title(drawable(title, TITLE))
-    lower.set_ylabel("training, s")
     lower.set_xlabel(f"transfer depth n: frozen units of {depth_count}")
-    lower.set_xlim(-0.7, depth_count + 0.7)
+    lower.set(ylabel="training, s", xlim=(-0.7, depth_count + 0.7))
     lower.xaxis.set_major_locator(MaxNLocator(20, integer=True))
     return figure
+
+
+def _above_bars(size: tuple[float, float], title: str) -> tuple[Figure, Axes, Axes]:
+    """A figure with room for a curve, and below it for bars."""
+    figure = Figure(figsize=size, dpi=110, layout="constrained")
+    upper, lower = figure.subplots(2, sharex=True, height_ratios=(3, 1))
+    upper.set_title(drawable(title, TITLE))
+    for axes in (upper, lower):
+        axes.grid(alpha=0.3)
+        axes.set_axisbelow(True)
+    return figure, upper, lower

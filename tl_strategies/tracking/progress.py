@@ -1,31 +1,24 @@
 """Progress: bars, drawn in a terminal, quiet elsewhere; a line for each task that is done."""
 
+import functools
 import sys
 import time
 from collections.abc import Callable
 
 
 def progress_bar(count: int, what: str) -> Callable[[int], None]:
-    """A function of the number done; the bar appears when it is first called.
-
-    Args:
-        count: how many there are.
-        what: is done, for the line above the bar.
-    """
+    """A function of the number done; the bar, below what is done, appears at its first call."""
     if not sys.stdout.isatty():
         return lambda done: None
-    bar = None
 
-    def update(done: int) -> None:
-        nonlocal bar
-        if bar is None:
-            import keras
+    @functools.cache
+    def bar():
+        import keras
 
-            print(what)
-            bar = keras.utils.Progbar(count)
-        bar.update(done)
+        print(what)
+        return keras.utils.Progbar(count)
 
-    return update
+    return lambda done: bar().update(done)
 
 
 class TaskLines:
@@ -48,12 +41,11 @@ class TaskLines:
             print(f"[{self.done}] {text}", flush=True)
             return
         each = (time.monotonic() - self.start) / (self.done - self.first)
-        left = duration(each * (self.count - self.done))
+        left = _duration(each * (self.count - self.done))
         print(f"[{self.done}/{self.count}] {text}; {left} left", flush=True)
 
 
-def duration(seconds: float) -> str:
-    """A time for people."""
+def _duration(seconds: float) -> str:
     if seconds >= 5400:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.0f} min" if seconds >= 90 else f"{seconds:.0f} s"

@@ -19,23 +19,17 @@ EVENTS = re.compile(r"(events\.out\.tfevents\.)(\d+)(\..+)")
 
 
 class Tracker:
-    """Writes events below a run's directory, in the sub-folders `train` and `validation`.
-
-    Args:
-        directory: of the run.
-    """
+    """Writes events below a run's directory, in the sub-folders `train` and `validation` too."""
 
     def __init__(self, directory: pathlib.Path):
         self.directory = directory
         self.run = tf.summary.create_file_writer(str(directory))
 
     @functools.cached_property
-    def train(self) -> tf.summary.SummaryWriter:
-        return tf.summary.create_file_writer(str(self.directory / "train"))
-
-    @functools.cached_property
-    def validation(self) -> tf.summary.SummaryWriter:
-        return tf.summary.create_file_writer(str(self.directory / "validation"))
+    def parts(self) -> dict[str, tf.summary.SummaryWriter]:
+        """Made when they are first needed: after the mark of a start."""
+        folders = {part: str(self.directory / part) for part in PARTS}
+        return {part: tf.summary.create_file_writer(folder) for part, folder in folders.items()}
 
     def start_after(self, epoch: int) -> None:
         """Mark a start, which takes back what a killed run has written of later epochs.
@@ -43,45 +37,34 @@ class Tracker:
         TensorBoard takes the first mark that it sees for the beginning: every run needs one.
         """
         start = event_pb2.SessionLog(status=event_pb2.SessionLog.START)
-        for folder in PARTS:
-            make_directory(self.directory / folder)
-            _step_back(self.directory / folder)
-            writer = EventFileWriter(str(self.directory / folder))
-            writer.add_event(
-                event_pb2.Event(wall_time=time.time(), step=epoch + 1, session_log=start)
-            )
+        mark = event_pb2.Event(wall_time=time.time(), step=epoch + 1, session_log=start)
+        for folder in (self.directory / part for part in PARTS):
+            make_directory(folder)
+            _step_back(folder)
+            writer = EventFileWriter(str(folder))
+            writer.add_event(mark)
             writer.close()
 
     def write_settings(self, config: dict[str, Any], plan: str) -> None:
         """The settings as HParams and the plan as text."""
-        values = {
-            name: " ".join(value) if isinstance(value, list) else value
-            for name, value in config.items()
-        }
+        lists = {name: " ".join(value) for name, value in config.items() if isinstance(value, list)}
         with self.run.as_default():
-            hp.hparams(values)
+            hp.hparams(config | lists)
             text = "\n".join(f"    {line}" for line in plan.splitlines())
             tf.summary.text("plan", text, step=0)
 
-    def write_epoch(
-        self,
-        epoch: int,
-        logs: dict[str, float],
-        rates: dict[str, float],
-    ) -> None:
+    def write_epoch(self, epoch: int, logs: dict[str, float], rates: dict[str, float]) -> None:
         """Losses, metrics and each group's learning rate after an epoch, counted from 1."""
-        with self.train.as_default(step=epoch):
-            for name, value in logs.items():
-                if not name.startswith("val_"):
-                    tf.summary.scalar(f"epoch/{name}", value)
-            for group, rate in rates.items():
-                tf.summary.scalar(f"learning_rate/{group}", rate)
-        with self.validation.as_default(step=epoch):
-            for name, value in logs.items():
-                if name.startswith("val_"):
-                    tf.summary.scalar(f"epoch/{name.removeprefix('val_')}", value)
-        self.train.flush()
-        self.validation.flush()
+        values: dict[str, dict[str, float]] = {part: {} for part in PARTS}
+        for name, value in logs.items():
+            part = "validation" if name.startswith("val_") else "train"
+            values[part][f"epoch/{name.removeprefix('val_')}"] = value
+        values["train"] |= {f"learning_rate/{group}": rate for group, rate in rates.items()}
+        for part, writer in self.parts.items():
+            with writer.as_default(step=epoch):
+                for name, value in values[part].items():
+                    tf.summary.scalar(name, value)
+            writer.flush()
 
     def write_space(self, names: list[str], metric: str) -> None:
         """The hyper-parameters and the metric that the HParams page compares the runs below by."""

@@ -32,13 +32,10 @@ def training_batches(
     Args:
         array: images or features, one row for each of the inputs.
         inputs: say how many views there are; an epoch sees one of them.
-        targets: see `targets_of`.
-        weights: of the images in the loss, of shape (images,).
+        targets, weights: see `Inputs.targets`; of each image in the loss.
         batch_size: images a batch; the last one of an epoch may be smaller.
-        seed: of the order.
-        epochs: numbers of the epochs, which fix their order and their view.
+        seed, epochs: fix the order; an epoch's number also its view.
     """
-
     each = batch_count(inputs.images, batch_size)
 
     @functools.lru_cache(1)
@@ -59,7 +56,7 @@ def evaluation_batches(array: Array, targets: np.ndarray, batch_size: int) -> tf
     weights = np.ones(len(targets), "float32")
 
     def batch(step: int) -> tuple[np.ndarray, ...]:
-        chosen = np.arange(step * batch_size, min((step + 1) * batch_size, len(targets)))
+        chosen = np.arange(len(targets))[step * batch_size : (step + 1) * batch_size]
         return array[chosen].astype("float32", copy=False), targets[chosen], weights[chosen]
 
     return _dataset(batch, batch_count(len(targets), batch_size), array, targets)
@@ -68,13 +65,6 @@ def evaluation_batches(array: Array, targets: np.ndarray, batch_size: int) -> tf
 def batch_count(rows: int, batch_size: int) -> int:
     """How many batches an epoch has."""
     return -(-rows // batch_size)
-
-
-def targets_of(labels: np.ndarray, count: int) -> np.ndarray:
-    """One-hot, or 0 and 1 for each label: float32 of shape (images, count)."""
-    if labels.ndim == 2:
-        return labels.astype("float32")
-    return np.eye(count, dtype="float32")[labels]
 
 
 def _dataset(batch: Batch, steps: int, array: Array, targets: np.ndarray) -> tf.data.Dataset:

@@ -13,9 +13,11 @@ from tl_strategies.backbones.units import Unit, unit_output
 from tl_strategies.data.images import Images
 from tl_strategies.plans.model import following_batches, set_trainable
 from tl_strategies.plans.plan import Plan
+from tl_strategies.store.rows import LazyRows
 from tl_strategies.store.store import Store
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import BATCH, computed_with, model_digest
+from tl_strategies.training.checkpoint import assign
+from tl_strategies.training.forward import BATCH, identity_of
 from tl_strategies.training.inputs import part_inputs
 
 
@@ -26,14 +28,6 @@ def adapt_statistics(
 
     They are means over batches in a seeded order. The store keeps them, since every feature
     depends on them.
-
-    Args:
-        model: as `build_model` made it; its statistics are changed.
-        plan: says which units.
-        units: of the backbone.
-        images: the data set.
-        store: where the statistics are kept.
-        seed: of the order.
     """
     chosen = [
         leaf
@@ -52,37 +46,31 @@ def adapt_statistics(
 
     def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         for position in positions:
-            batches = _batches(inputs.array, order)
-            yield position, _batch_statistics(backbone, chosen, statistics, batches)
+            yield position, _mean_statistics(backbone, chosen, statistics, inputs.array, order)
 
-    identity = {"kind": "statistics", "model": model_digest(backbone), "images": images.decoding}
-    identity |= computed_with()
+    identity = identity_of("statistics", images, model=backbone)
     key = hashlib.blake2b(b"".join(inputs.keys[order]), digest_size=16).hexdigest()
     metadata = {"kind": "statistics", "backbone": plan.backbone}
-    size = sum(weight.shape[0] for weight in statistics)
-    entry = store.fetch(identity, metadata, np.array([key], "S32"), (size,), "float32", compute)
-    values = entry.array[0] if entry else next(compute(np.zeros(1, int)))[1]
     ends = np.cumsum([weight.shape[0] for weight in statistics])
-    for weight, value in zip(statistics, np.split(values, ends[:-1]), strict=True):
-        weight.assign(value)
+    shape = (int(ends[-1]),)
+    entry = store.fetch(identity, metadata, np.array([key], "S32"), shape, "float32", compute)
+    values = entry.array[0] if entry else next(compute(np.zeros(1, int)))[1]
+    assign(statistics, np.split(values, ends[:-1]))
 
 
-def _batches(array, order: np.ndarray) -> Iterator[np.ndarray]:
-    count = max(1, len(order) // BATCH)
-    bar = progress_bar(count, "statistics of training images")
-    for i, rows in enumerate(np.resize(order, (count, BATCH))):
-        yield array[rows].astype("float32")
-        bar(i + 1)
-
-
-def _batch_statistics(backbone: keras.Model, chosen: list, statistics: list, batches) -> np.ndarray:
+def _mean_statistics(
+    backbone: keras.Model, chosen: list, statistics: list, array: LazyRows, order: np.ndarray
+) -> np.ndarray:
     @tf.function(jit_compile=False)
     def step(batch):
         backbone(batch, training=True)
 
+    count = max(1, len(order) // BATCH)
+    bar = progress_bar(count, "statistics of training images")
     seen = []
     with following_batches(chosen):
-        for batch in batches:
-            step(batch)
+        for done, rows in enumerate(np.resize(order, (count, BATCH)), 1):
+            step(array[rows].astype("float32"))
             seen.append(np.concatenate([weight.numpy() for weight in statistics]))
+            bar(done)
     return np.mean(seen, axis=0, dtype="float64").astype("float32")

@@ -5,8 +5,10 @@ import json
 import math
 import pathlib
 import shutil
+from collections.abc import Iterable
 from typing import Any
 
+import keras
 import numpy as np
 
 from tl_strategies.files import atomic_write
@@ -17,27 +19,16 @@ LAST, BEFORE = "last.npz", "before.npz"
 
 @dataclasses.dataclass
 class Progress:
-    """How far a run has come.
+    """How far a run has come."""
 
-    Attributes:
-        phase: position of the phase in the plan.
-        epoch: how many of its epochs are done.
-        best: validation metrics and place of the best epoch so far; empty before the first.
-        phase_best: metric and negative loss of the phase's best epoch; empty before its first.
-        stale: epochs since then.
-        scores: the validation metric after each epoch.
-        learning_rate: the peak; None while it is still to be found.
-        seconds: spent in `fit` so far.
-    """
-
-    phase: int = 0
-    epoch: int = 0
-    best: dict[str, Any] = dataclasses.field(default_factory=dict)
-    phase_best: list[float] = dataclasses.field(default_factory=list)
-    stale: int = 0
-    scores: list[float] = dataclasses.field(default_factory=list)
-    learning_rate: float | None = None
-    seconds: float = 0.0
+    phase: int = 0  # its position in the plan
+    epoch: int = 0  # how many of its epochs are done
+    best: dict[str, Any] = dataclasses.field(default_factory=dict)  # metrics and place of an epoch
+    phase_best: list[float] = dataclasses.field(default_factory=list)  # metric, negative loss
+    stale: int = 0  # epochs since the phase's best
+    scores: list[float] = dataclasses.field(default_factory=list)  # validation metric by epoch
+    learning_rate: float | None = None  # the peak; None while it is still to be found
+    seconds: float = 0.0  # spent in `fit` so far
 
     def start_phase(self, phase: int) -> None:
         """Begin a phase."""
@@ -52,8 +43,7 @@ class Progress:
             self.phase_best, self.stale = score, 0
         if self.best and score <= [self.best["metric"], -self.best["loss"]]:
             return False
-        place = {"phase": self.phase, "epoch": self.epoch}
-        self.best = {"metric": metric, "loss": loss, **place}
+        self.best = {"metric": metric, "loss": loss, "phase": self.phase, "epoch": self.epoch}
         return True
 
     def stalled(self, patience: int | None) -> bool:
@@ -71,18 +61,17 @@ class Checkpoint:
     def save_best(self, progress: Progress, weights: list[np.ndarray]) -> None:
         """Keep the weights of the best epoch under a name of their own."""
         with atomic_write(self._best(progress)) as aside:
-            _save(aside, {str(i): w for i, w in enumerate(weights)})
+            _save(aside, weights)
 
     def load_best(self, progress: Progress) -> list[np.ndarray]:
         return self._read(self._best(progress))[1]
 
     def save(self, progress: Progress, variables: list[np.ndarray]) -> None:
         """Keep the state after an epoch; best weights that no state needs are removed then."""
-        arrays = {str(i): v for i, v in enumerate(variables)}
-        arrays["progress"] = np.array(json.dumps(dataclasses.asdict(progress)))
+        text = json.dumps(dataclasses.asdict(progress))
         last = self.directory / LAST
         with atomic_write(last) as aside:
-            _save(aside, arrays)
+            _save(aside, variables, progress=np.array(text))
             if last.is_file():
                 last.replace(self.directory / BEFORE)
         kept = {self._best(progress), self._needed}
@@ -122,9 +111,21 @@ class Checkpoint:
         return progress, [values[str(i)] for i in range(len(values))]
 
 
-def _save(path: pathlib.Path, arrays: dict[str, np.ndarray]) -> None:
+def _save(path: pathlib.Path, variables: list[np.ndarray], **others: np.ndarray) -> None:
+    arrays = {str(i): value for i, value in enumerate(variables)}
     with path.open("wb") as file:  # NumPy would add an ending to a name
-        np.savez(file, **arrays)
+        np.savez(file, **arrays, **others)
+
+
+def values_of(variables: Iterable[Any]) -> list[np.ndarray]:
+    """Copies of the values of Keras variables."""
+    return [keras.ops.convert_to_numpy(variable).copy() for variable in variables]
+
+
+def assign(variables: Iterable[Any], values: Iterable[np.ndarray]) -> None:
+    """Give Keras variables these values."""
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
 
 
 def copy_checkpoints(earlier: pathlib.Path, directory: pathlib.Path) -> None:

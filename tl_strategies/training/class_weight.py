@@ -11,11 +11,7 @@ Policy = str | Mapping[str | int, float]
 
 
 def check_class_weight(policy: Policy, task: Task) -> None:
-    """Refuse weights that do not fit the labels.
-
-    Raises:
-        UsageError: images have several labels, or there is no such class or weight.
-    """
+    """Raise UsageError where images have several labels, or there is no such class or weight."""
     if policy == "none":
         return
     if task.multilabel:
@@ -25,9 +21,7 @@ def check_class_weight(policy: Policy, task: Task) -> None:
         )
     if isinstance(policy, Mapping):
         known = {*task.names, *range(task.label_count)}
-        wrong = [key for key in policy if key not in known]
-        bad = [value for value in policy.values() if not 0 <= value < float("inf")]
-        if wrong or bad:
+        if policy.keys() - known or not all(0 <= v < float("inf") for v in policy.values()):
             raise UsageError(
                 "class_weight must have weights of at least 0 by names or numbers of classes. "
                 f"Received: {dict(policy)}; the classes are {', '.join(task.names[:20])}."
@@ -37,11 +31,8 @@ def check_class_weight(policy: Policy, task: Task) -> None:
 def class_weights(labels: np.ndarray, policy: Policy, task: Task) -> np.ndarray:
     """Each image's weight in the loss, float32 of shape (images,).
 
-    Args:
-        labels: of the images.
-        policy: "none" gives 1; "balanced", so that all classes weigh the same; or weights by the
-            names or the numbers of classes, where 1 is not meant.
-        task: names the classes.
+    By the policy "none" it is 1; by "balanced" all classes weigh the same; or it is given by names
+    or numbers of classes, where 1 is not meant.
     """
     if policy == "none":
         return np.ones(len(labels), "float32")

@@ -1,53 +1,46 @@
 """The engine: each phase runs its frozen prefix once and trains the suffix on stored features."""
 
 import dataclasses
+import math
 import sys
 import time
 
 import keras
 import numpy as np
 
+from tl_strategies.errors import UsageError
 from tl_strategies.plans.model import pretrained_values, set_trainable
-from tl_strategies.plans.optimizers import carry_state
+from tl_strategies.plans.optimizers import carry_state, inner, last_rate
 from tl_strategies.settings.run import Settings
 from tl_strategies.tracking.figures import figure_pixels, range_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
-from tl_strategies.training.batches import batch_count
-from tl_strategies.training.checkpoint import Checkpoint, Progress
-from tl_strategies.training.epoch_end import DivergedError, EpochEnd
+from tl_strategies.training.checkpoint import Checkpoint, Progress, assign, values_of
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
 from tl_strategies.training.linear import C_VALUES, fit_linear
 from tl_strategies.training.phase import PhaseTraining
-from tl_strategies.training.range_test import STEPS, range_test
+
+CHECKPOINT_INTERVAL = 0.5  # seconds of training that a kill may cost, where epochs are shorter
+
+
+class DivergedError(UsageError):
+    """The loss is not finite any more."""
 
 
 @dataclasses.dataclass
 class Engine:
-    """Trains the model of a plan; its weights end as the best of the run.
-
-    Attributes:
-        features: of the model, which they hold together with its plan.
-        settings: of the run.
-        checkpoint: of the run.
-        tracker: gets every epoch's metrics.
-        verbose: whether `fit` prints its steps and epochs; if not, it may take several at once.
-        stop_after: epochs to stop after; phases of several end whole. None for the plan's end.
-        progress: how far the run has come.
-        earlier: seconds of fitting before the run was resumed.
-        optimizer: of the last phase.
-    """
+    """Trains the model of a plan; its weights end as the best of the run."""
 
     features: Features
     settings: Settings
     checkpoint: Checkpoint
     tracker: Tracker
-    verbose: bool = True
-    stop_after: int | None = None
+    verbose: bool = True  # `fit` prints its steps and epochs; if not, it may take several at once
+    stop_after: int | None = None  # epochs to stop after; phases of several end whole
     progress: Progress = dataclasses.field(default_factory=Progress)
-    earlier: float = 0.0
-    optimizer: keras.optimizers.Optimizer | None = None
+    earlier: float = 0.0  # seconds of fitting before the run was resumed
+    optimizer: keras.optimizers.Optimizer | None = None  # of the last phase
 
     def train(self) -> None:
         """Run all phases, or what is left of them; or fit the classifier on the codes.
@@ -60,46 +53,36 @@ class Engine:
         if not phases:
             self._fit_linear()
             return
-        trained = features.cut(features.frozen_depth)[1]
+        trained = features.cut(features.frozen_depth)[1].variables
         anchors = pretrained_values(features.model, features.plan, features.units)
         self.progress, state = self.checkpoint.load() or (self.progress, [])
         progress = self.progress
         self.earlier = progress.seconds
-        before = sum(phase.epochs for phase in phases[: progress.phase])
-        self.tracker.start_after(before + progress.epoch)
+        starts = np.cumsum([0, *(phase.epochs for phase in phases)]).tolist()
+        self.tracker.start_after(starts[progress.phase] + progress.epoch)
         if state:  # before features are computed from weights that an earlier phase trained
-            _assign(trained.variables, state[: len(trained.variables)])
+            assign(trained, state[: len(trained)])
         else:
             self._prefetch()
         try:
-            self._run_phases(trained, anchors, state)
+            for index in range(progress.phase, len(phases)):
+                if self.stop_after is not None and starts[index] >= self.stop_after:
+                    break
+                if index > progress.phase:
+                    progress.start_phase(index)
+                    state = []
+                training = PhaseTraining(phases[index], features, self.settings, anchors)
+                self._run_phase(training, trained, state, starts[index])
         except DivergedError:
             if progress.best:
-                _assign(trained.variables, self.checkpoint.load_best(progress))
+                assign(trained, self.checkpoint.load_best(progress))
             raise
-        _assign(trained.variables, self.checkpoint.load_best(progress))
-
-    def _run_phases(self, trained: keras.Model, anchors: dict, state: list) -> None:
-        """Run the phases that are left; `state` is that of an interrupted one."""
-        features, progress, phases = self.features, self.progress, self.features.plan.phases
-        for index in range(progress.phase, len(phases)):
-            before = sum(phase.epochs for phase in phases[:index])
-            if self.stop_after is not None and before >= self.stop_after:
-                break
-            if index > progress.phase:
-                progress.start_phase(index)
-                state = []
-            self._run_phase(
-                PhaseTraining(phases[index], features, self.settings, anchors), trained, state
-            )
+        assign(trained, self.checkpoint.load_best(progress))
 
     def _prefetch(self) -> None:
         """Features of all phases that start from untrained ones, each depth from the one below."""
-        depths, lowest = set(), len(self.features.units) + 1
-        for phase in self.features.plan.phases:
-            if phase.trainable_from <= lowest:
-                depths.add(phase.trainable_from - 1)
-            lowest = min(lowest, phase.trainable_from)
+        starts = [phase.trainable_from for phase in self.features.plan.phases]
+        depths = {start - 1 for i, start in enumerate(starts) if start == min(starts[: i + 1])}
         kept = sorted(filter(self.features.kept, depths))
         for depth in kept if len(kept) > 1 else ():
             inputs = fitted_inputs(self.features.images, self.settings, kept=True)
@@ -107,10 +90,9 @@ class Engine:
             if depth not in self.features.entries:  # the store does not take them
                 break
 
-    def _run_phase(self, training: PhaseTraining, trained: keras.Model, state: list) -> None:
+    def _run_phase(self, training: PhaseTraining, trained: list, state: list, before: int) -> None:
         """Train a phase from where it stands; `state` is that of an interrupted one."""
-        settings, progress = self.settings, self.progress
-        before = sum(phase.epochs for phase in training.plan.phases[: progress.phase])
+        settings, progress, suffix = self.settings, self.progress, training.suffix
         last = training.phase.epochs
         if self.stop_after is not None and len(training.plan.phases) == 1:
             last = min(last, self.stop_after)
@@ -119,17 +101,16 @@ class Engine:
             progress.learning_rate = self._peak(training)
         steps = 1 if self.verbose else training.steps_per_execution
         training.compile(training.rate(progress.learning_rate, before), steps)
-        suffix = training.suffix
         if self.optimizer is not None:
             carry_state(self.optimizer, suffix.optimizer)
         self.optimizer = suffix.optimizer
-        variables = [*trained.variables, *self.optimizer.variables]
+        variables = [*trained, *self.optimizer.variables]
         if state:
-            _assign(variables, state)
+            assign(variables, state)
         if epochs and not progress.stalled(settings.patience):
             suffix.fit(
                 training.training(epochs),
-                validation_data=training.validation() if training.validates else None,
+                validation_data=training.validation(),
                 initial_epoch=epochs.start,
                 epochs=epochs.stop,
                 steps_per_epoch=training.steps,
@@ -139,32 +120,29 @@ class Engine:
             )
 
     def _peak(self, training: PhaseTraining) -> float:
+        """The highest learning rate: as given, or as the range test finds it."""
         given = self.settings.learning_rate
-        if given == "auto":
-            return self._find_rate(training)
-        return given if isinstance(given, float) else float(given(0))
-
-    def _find_rate(self, training: PhaseTraining) -> float:
+        if given != "auto":
+            return given if isinstance(given, float) else float(given(0))
         print("learning-rate range test", flush=True)
-        batches = training.training(range(batch_count(STEPS, training.steps)))
-        rates, losses, chosen = range_test(training.suffix, training.compile, batches)
+        rates, losses, chosen = training.find_rate()
         print(f"learning rate {chosen:.3g}", flush=True)
         figure = range_figure(rates, losses, chosen)
         self.tracker.write_image("learning-rate range test", figure_pixels(figure))
         return chosen
 
     def _fit_linear(self) -> None:
-        features = self.features
+        features, head = self.features, self.features.plan.head
         depth = len(features.plan.units)
         inputs = fitted_inputs(features.images, self.settings, kept=features.kept(depth))
         arrays = features.fetch(depth, inputs)
         codes = {part: array[np.arange(array.shape[0])] for part, array in arrays.items()}
         start = time.perf_counter()
-        if features.plan.head.unit_length:
+        if head.unit_length:
             normalize = features.model.get_layer("head_unit_length")
             codes = {part: np.asarray(normalize(array)) for part, array in codes.items()}
         kernel, bias, penalty = fit_linear(
-            features.plan.head.classifier,
+            head.classifier,
             codes,
             {part: np.concatenate([given.labels] * given.views) for part, given in inputs.items()},
             np.tile(inputs["train"].weights, inputs["train"].views),
@@ -176,6 +154,78 @@ class Engine:
         self.tracker.write_scalar("C", penalty)
 
 
-def _assign(variables: list, values: list[np.ndarray]) -> None:
-    for variable, value in zip(variables, values, strict=True):
-        variable.assign(value)
+class EpochEnd(keras.callbacks.Callback):
+    """After each epoch: remember the best weights, write the checkpoint, tell the tracker.
+
+    Where epochs are short, not every one has a checkpoint.
+
+    Args:
+        engine: knows the progress.
+        trained, state: variables whose best values are kept, and all that a checkpoint holds.
+        before: epochs of earlier phases.
+    """
+
+    def __init__(self, engine: Engine, trained: list, state: list, before: int):
+        super().__init__()
+        self.engine = engine
+        self.trained = trained
+        self.state = state
+        self.before = before
+        self.best: list[np.ndarray] | None = None  # not written yet
+        self.saved = -math.inf
+
+    def on_train_begin(self, logs=None):
+        self.started = time.perf_counter()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch + 1
+
+    def on_train_batch_end(self, batch, logs=None):
+        loss = float(logs["loss"])  # the epoch's mean so far: what is not finite stays in it
+        if not math.isfinite(loss):
+            self._write_best()
+            rate = last_rate(self.model.optimizer)
+            raise DivergedError(
+                f"The loss must be finite. Received: {loss} in epoch {self.epoch}, step "
+                f"{batch + 1}, at the learning rate {rate:.3g}. Give a lower --learning_rate."
+            )
+
+    def on_epoch_end(self, epoch, logs=None):
+        engine, settings, progress = self.engine, self.engine.settings, self.engine.progress
+        progress.epoch = epoch + 1 - self.before
+        now = time.perf_counter()
+        progress.seconds += now - self.started
+        self.started = now
+        rate = last_rate(self.model.optimizer)
+        rates = {"head": rate} | {
+            f"{unit.depth:02}_{unit.name}": rate * unit.learning_rate_multiplier
+            for unit in engine.features.plan.units
+            if unit.trainable
+        }
+        engine.tracker.write_epoch(epoch + 1, logs, rates)
+        # Without validation images the last epoch is the best.
+        score = logs.get(f"val_{engine.features.images.listing.task.metric}", 0.0)
+        progress.scores.append(float(score))
+        if progress.note(score, logs.get("val_loss", -epoch)):
+            self.best = values_of(self.trained)
+        if settings.plateau and progress.stale and progress.stale % settings.plateau == 0:
+            rate = inner(self.model.optimizer).learning_rate
+            rate.assign(rate / 10)
+        self.written = now - self.saved > CHECKPOINT_INTERVAL
+        if self.written:
+            self._write()
+        self.model.stop_training = progress.stalled(settings.patience)
+
+    def on_train_end(self, logs=None):
+        if not self.written:
+            self._write()
+
+    def _write(self) -> None:
+        self._write_best()
+        self.engine.checkpoint.save(self.engine.progress, values_of(self.state))
+        self.saved = time.perf_counter()
+
+    def _write_best(self) -> None:
+        if self.best is not None:
+            self.engine.checkpoint.save_best(self.engine.progress, self.best)
+            self.best = None

@@ -1,6 +1,7 @@
 """Features: the output of the frozen prefix for each image, computed once and kept in the store."""
 
 import dataclasses
+import functools
 import time
 from collections.abc import Iterator
 
@@ -14,16 +15,9 @@ from tl_strategies.image_size import size_text
 from tl_strategies.plans.model import depth_tensor
 from tl_strategies.plans.plan import Plan
 from tl_strategies.store.rows import LazyRows, joined, sliced
-from tl_strategies.store.store import Store
+from tl_strategies.store.store import Store, Wanted
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import (
-    BATCH,
-    Forward,
-    computed_with,
-    make_forward,
-    model_digest,
-    run_batches,
-)
+from tl_strategies.training.forward import Forward, identity_of, make_forward, run_rows
 from tl_strategies.training.inputs import Inputs
 
 
@@ -31,30 +25,20 @@ from tl_strategies.training.inputs import Inputs
 class Features:
     """The features of a model at any depth.
 
-    Attributes:
-        model: of the plan.
-        plan: says where the model can be cut.
-        units: of the backbone.
-        images: the data set.
-        store: where features are kept; one without a directory computes them in every epoch.
-        seconds: spent on computing and finding them.
-        entries: status and bytes of what is stored, by depth.
-        optimizers: by depth, what the suffix was compiled for and how its optimizer began; None
-            gives every phase a new one.
+    Suffixes are compiled in `optimizers`: for what, by depth, and how their optimizers began. None
+    gives every phase a new one.
     """
 
     model: keras.Model
     plan: Plan
     units: list[Unit]
     images: Images
-    store: Store
-    seconds: float = 0.0
+    store: Store  # one without a directory computes features in every epoch
+    seconds: float = 0.0  # spent on computing and finding them
     entries: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
     optimizers: dict[int, tuple[tuple, list]] | None = None
-    _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False, repr=False)
-    _forwards: dict[tuple, Forward] = dataclasses.field(
-        default_factory=dict, init=False, repr=False
-    )
+    _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False)
+    _forwards: dict[tuple, Forward] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def summary(self) -> dict[str, int | str]:
@@ -72,12 +56,8 @@ class Features:
     def forward(self, start: int, end: int | None) -> Forward:
         """From features at a depth (0: images) to those at another (None: probabilities)."""
         if (start, end) not in self._forwards:
-            if end is None:
-                stretch = self.cut(start)[1]
-            elif start == 0:
-                stretch = self.cut(end)[0]
-            else:
-                stretch = keras.Model(self._tensor(start), self._tensor(end))
+            first = self._tensor(start) if start else self.model.inputs[0]
+            stretch = self.cut(start)[1] if end is None else keras.Model(first, self._tensor(end))
             self._forwards[start, end] = make_forward(stretch)
         return self._forwards[start, end]
 
@@ -96,34 +76,22 @@ class Features:
 
         Where features at a shallower depth are stored, they are gone on from.
         """
-        prefix = self.cut(depth)[0]
-        if prefix is None:
+        if depth == 0:
             return {part: given.array for part, given in inputs.items()}
         start = time.perf_counter()
-        keys = np.concatenate([given.keys for given in inputs.values()])
-        source = joined([given.array for given in inputs.values()])
-        shape = tuple(prefix.outputs[0].shape[1:])
-        forward = self.forward(0, depth)
-
-        def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-            bar = progress_bar(len(positions), f"features at depth {depth}")
-            array, rows, onward = source, positions, forward
-            nearest = self._nearest(depth, keys[positions], source, positions)
-            if nearest is not None:
-                array, onward = nearest
-                rows = np.arange(len(positions))
-            for first, values in run_batches(onward, array, rows):
-                yield from zip(positions[first : first + BATCH], values, strict=False)
-                bar(first + len(values))
-
-        metadata = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
-        metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
-        entry = self.store.fetch(self._identity(prefix), metadata, keys, shape, "float32", compute)
-        if entry is not None and entry.absent:
+        wanted = self.wanted(depth, inputs)
+        entry = self.store.fetch(*wanted)
+        if entry is None:  # computed each time
+            source = joined([given.array for given in inputs.values()])
+            outputs = functools.partial(run_rows, self.forward(0, depth), source)
+            whole = (len(wanted.keys), *wanted.shape)
+            array = LazyRows(lambda rows: np.stack([*outputs(rows)]), whole, "float32")
+        elif entry.absent:
             raise RuntimeError(f"{len(entry.absent)} features at depth {depth} were not computed.")
-        array = uncached(forward, source, shape) if entry is None else entry.array
-        if entry is not None and entry.status != "off":
-            self.entries.setdefault(depth, (entry.status, entry.bytes))
+        else:
+            array = entry.array
+            if entry.status != "off":
+                self.entries.setdefault(depth, (entry.status, entry.bytes))
         ends = np.cumsum([len(given.keys) for given in inputs.values()])
         self.seconds += time.perf_counter() - start
         return {
@@ -131,21 +99,32 @@ class Features:
             for (part, given), end in zip(inputs.items(), ends, strict=True)
         }
 
+    def wanted(self, depth: int, inputs: dict[str, Inputs]) -> Wanted:
+        """Features at a depth above 0 of all parts' rows, as the store is asked for them."""
+        prefix = self.cut(depth)[0]
+        keys = np.concatenate([given.keys for given in inputs.values()])
+        source = joined([given.array for given in inputs.values()])
+        shape = tuple(prefix.outputs[0].shape[1:])
+
+        def compute(positions: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+            bar = progress_bar(len(positions), f"features at depth {depth}")
+            way = self._way_to(depth, keys[positions], source, positions)
+            return zip(positions, run_rows(*way, bar), strict=True)
+
+        metadata = {"kind": "features", "backbone": self.plan.backbone, "depth": depth}
+        metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
+        return Wanted(self._identity(prefix), metadata, keys, shape, "float32", compute)
+
     def _tensor(self, depth: int) -> keras.KerasTensor | None:
         return depth_tensor(self.model, self.plan, self.units, depth)
 
     def _identity(self, prefix: keras.Model) -> dict[str, object]:
-        return {
-            "kind": "features",
-            "prefix": model_digest(prefix),
-            "images": self.images.decoding,
-            **computed_with(),
-        }
+        return identity_of("features", self.images, prefix=prefix)
 
-    def _nearest(
+    def _way_to(
         self, depth: int, keys: np.ndarray, source: LazyRows, rows: np.ndarray
-    ) -> tuple[LazyRows, Forward] | None:
-        """The deepest stored features of these images below a depth, and the way from there."""
+    ) -> tuple[Forward, LazyRows, np.ndarray]:
+        """What to run over which rows: of the deepest stored features below, or of the images."""
         depths = {
             table.get("depth")
             for table in self.store.tables()
@@ -156,20 +135,11 @@ class Features:
             identity = self._identity(keras.Model(self.model.inputs[0], middle))
 
             def compute(positions: np.ndarray, end=shallower) -> Iterator[tuple[int, np.ndarray]]:
-                for first, values in run_batches(self.forward(0, end), source, rows[positions]):
-                    yield from zip(positions[first : first + BATCH], values, strict=False)
+                outputs = run_rows(self.forward(0, end), source, rows[positions])
+                return zip(positions, outputs, strict=True)
 
             shape = tuple(middle.shape[1:])
             found = self.store.peek(identity, keys, shape, "float32", compute)
             if found is not None:
-                return found, self.forward(shallower, depth)
-        return None
-
-
-def uncached(forward: Forward, array: LazyRows, shape: tuple[int, ...]) -> LazyRows:
-    """Features that are computed each time."""
-
-    def compute(rows: np.ndarray) -> np.ndarray:
-        return np.concatenate([values for _, values in run_batches(forward, array, rows)])
-
-    return LazyRows(compute, (array.shape[0], *shape), "float32")
+                return self.forward(shallower, depth), found, np.arange(len(rows))
+        return self.forward(0, depth), source, rows

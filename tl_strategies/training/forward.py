@@ -1,20 +1,25 @@
-"""Running a network over rows, in inference mode; and what determines its output, as a digest."""
+"""Running a network over rows, in inference mode; what determines its output; its input's range."""
 
 import concurrent.futures
 import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_strategies.backbones.units import first_kernel_input
+from tl_strategies.data.images import Images
 from tl_strategies.store.rows import LazyRows
 
 # A multiple of the rows that matrix kernels take at a time (24 with AVX2, 48 with AVX-512): a rest
 # is rounded in another way, and an image's features would depend on its place in the batch.
 BATCH = 48
+RANGE_IMAGES = 32  # whose range is looked at
+LARGE = 20  # values above are hardly preprocessed
 
 Forward = Callable[[np.ndarray], np.ndarray]
 
@@ -36,17 +41,23 @@ def make_forward(model: keras.Model) -> Forward:
     return lambda batch: call()(tf.constant(batch, "float32")).numpy()
 
 
-def run_batches(
-    forward: Forward, array: np.ndarray | LazyRows, rows: np.ndarray
-) -> Iterator[tuple[int, np.ndarray]]:
-    """Yield (start, output) over full batches of rows; the last one is padded, then cut.
+def run_rows(
+    forward: Forward,
+    array: np.ndarray | LazyRows | Images,
+    rows: np.ndarray,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Iterator[np.ndarray]:
+    """Yield the output for each of these rows.
 
-    The next batch is read or augmented while the model computes.
+    They go through in full batches, of which the last one is padded. The next batch is read or
+    augmented while the model computes.
     """
     starts = range(0, len(rows), BATCH)
     batches = (array[np.resize(rows[start : start + BATCH], BATCH)] for start in starts)
     for start, batch in zip(starts, _one_ahead(batches), strict=True):
-        yield start, forward(batch)[: len(rows) - start]
+        stop = min(start + BATCH, len(rows))
+        yield from forward(batch)[: stop - start]
+        progress(stop)
 
 
 def _one_ahead(items: Iterable) -> Iterator:
@@ -58,11 +69,13 @@ def _one_ahead(items: Iterable) -> Iterator:
             yield item
 
 
-def computed_with() -> dict[str, object]:
-    """What else determines the values: versions, and the GPU where there is one."""
+def identity_of(kind: str, images: Images, **models: keras.Model) -> dict[str, Any]:
+    """What determines outputs: the model, how images are decoded, versions, and GPUs if any."""
     gpus = tf.config.list_physical_devices("GPU")
     names = [tf.config.experimental.get_device_details(gpu).get("device_name") for gpu in gpus]
-    return {"versions": [tf.__version__, keras.__version__], "gpus": names}
+    digests = {name: model_digest(model) for name, model in models.items()}
+    versions = [tf.__version__, keras.__version__]
+    return {"kind": kind, **digests, "images": images.decoding, "versions": versions, "gpus": names}
 
 
 def model_digest(model: keras.Model) -> str:
@@ -88,3 +101,20 @@ def model_digest(model: keras.Model) -> str:
     for weight in model.weights:
         digest.update(np.ascontiguousarray(weight.numpy()).tobytes())
     return digest.hexdigest()
+
+
+def input_range(backbone: keras.Model, images: Images) -> tuple[float, float]:
+    """The lowest and the highest value that the first kernel gets, of some training images."""
+    batch = images[images.positions("train")[:RANGE_IMAGES]].astype("float32")
+    tensor = first_kernel_input(backbone)
+    if tensor is not backbone.inputs[0]:
+        batch = make_forward(keras.Model(backbone.inputs[0], tensor))(batch)
+    return float(batch.min()), float(batch.max())
+
+
+def range_text(limits: tuple[float, float]) -> str:
+    """One line about it: wrong preprocessing shows there."""
+    text = f"{'input':<12}{limits[0]:.2f} to {limits[1]:.2f} after preprocessing"
+    if max(map(abs, limits)) > LARGE:
+        text += "; is that what the network was trained on? A backbone holds its preprocessing."
+    return text

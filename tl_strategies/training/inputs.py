@@ -17,26 +17,24 @@ KEPT_VIEWS = 4  # of each training image, where features are stored and no count
 
 @dataclasses.dataclass(frozen=True)
 class Inputs:
-    """Images with one row a view: view 0 of all images, then view 1 of all, and so on.
+    """Images with one row a view: view 0 of all images, then view 1 of all, and so on."""
 
-    Attributes:
-        array: `array[rows]` gives images, uint8 of shape (rows, size, size, 3).
-        keys: a digest for each row, of dtype S32.
-        labels: of the images of one view, as in a Listing.
-        weights: of the images of one view in the loss, float32.
-        views: how many views each image has.
-    """
-
-    array: LazyRows
-    keys: np.ndarray
-    labels: np.ndarray
-    weights: np.ndarray
+    array: LazyRows  # `array[rows]` gives images, uint8 of shape (rows, height, width, 3)
+    keys: np.ndarray  # a digest for each row, of dtype S32
+    labels: np.ndarray  # of the images of one view, as in a Listing
+    weights: np.ndarray  # of the images of one view in the loss, float32
     views: int
 
     @property
     def images(self) -> int:
         """How many images each view has."""
         return len(self.labels)
+
+    def targets(self, count: int) -> np.ndarray:
+        """One-hot, or 0 and 1 for each label: float32 of shape (images, count)."""
+        if self.labels.ndim == 2:
+            return self.labels.astype("float32")
+        return np.eye(count, dtype="float32")[self.labels]
 
 
 def same_views(settings: Settings) -> Settings:
@@ -50,10 +48,7 @@ def same_views(settings: Settings) -> Settings:
 def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, Inputs]:
     """Training and validation images, the former augmented where that is asked for.
 
-    Args:
-        images: the data set.
-        settings: of the run.
-        kept: whether their features are stored; if not, every epoch has a view of its own.
+    Where features are not kept, every epoch has a view of its own.
     """
     inputs = {part: part_inputs(images, part) for part in ("train", "validation")}
     if settings.augment != "none":
@@ -74,19 +69,16 @@ def part_inputs(images: Images, part: str) -> Inputs:
 
 
 def _augmented(plain: Inputs, policy: Any, views: int, seed: int) -> Inputs:
-    name = policy if isinstance(policy, str) else describe(policy)
-    keys = np.array(
-        [_view_key(key, name, seed, view) for view in range(views) for key in plain.keys], "S32"
-    )
-    change = augment if isinstance(policy, str) else augment_by_layers
+    named = isinstance(policy, str)
+    name, change = (policy, augment) if named else (describe(policy), augment_by_layers)
+    texts = [
+        f"{key.decode()} {name} {seed} {view} 1" for view in range(views) for key in plain.keys
+    ]
+    digests = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
+    keys = np.array(digests, "S32")
     array = LazyRows(
         lambda rows: change(policy, plain.array[rows % plain.images], keys[rows]),
         (len(keys), *plain.array.shape[1:]),
         "uint8",
     )
-    return Inputs(array, keys, plain.labels, plain.weights, views)
-
-
-def _view_key(key: bytes, policy: str, seed: int, view: int) -> str:
-    text = f"{key.decode()} {policy} {seed} {view} 1"
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
+    return dataclasses.replace(plain, array=array, keys=keys, views=views)

@@ -21,8 +21,7 @@ def fit_linear(
 
     Args:
         classifier: "linear_svm" (one against the rest) or "logistic_regression".
-        codes: of "train" and "validation", of shape (images, features).
-        labels: of both, as in a Listing.
+        codes, labels: of "train" and "validation"; of shape (images, features), as in a Listing.
         weights: of the training images.
         seed: of the solver.
         progress: called with the number of fits done.
@@ -54,14 +53,18 @@ def _metric(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _fit(classifier: str, codes, labels, weights, penalty: float, seed: int):
+    """Kernel and bias; of several labels, each is fitted against the rest."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
     if labels.ndim == 2:
-        columns = [_fit_one(classifier, codes, of, weights, penalty, seed) for of in labels.T]
-        return (
-            np.stack([part[..., -1] for part in parts], -1) for parts in zip(*columns, strict=True)
-        )
+        fits = [
+            _fit(classifier, codes, own.astype(int), weights, penalty, seed) for own in labels.T
+        ]
+        kernel = np.stack([kernel[:, -1] for kernel, _ in fits], axis=1)
+        return kernel, np.stack([bias[-1] for _, bias in fits])
+    if (labels == labels[0]).all():  # of several, one that all images have, or none
+        return np.zeros((codes.shape[1], 1), "float32"), np.float32([1 if labels[0] else -1])
     if classifier == "linear_svm":
         model = LinearSVC(C=penalty, random_state=seed, max_iter=20000)
     else:
@@ -71,14 +74,6 @@ def _fit(classifier: str, codes, labels, weights, penalty: float, seed: int):
     if kernel.shape[1] == 1:  # two labels: one score, for the second
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
     return kernel.astype("float32"), bias.astype("float32")
-
-
-def _fit_one(classifier: str, codes, present, weights, penalty: float, seed: int):
-    """One label against the rest; where all images have it, or none, its score is constant."""
-    if present.all() or not present.any():
-        sign = 1 if present.all() else -1
-        return np.zeros((codes.shape[1], 1), "float32"), np.full(1, sign, "float32")
-    return _fit(classifier, codes, present.astype(int), weights, penalty, seed)
 
 
 def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:

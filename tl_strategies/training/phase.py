@@ -1,35 +1,29 @@
-"""One phase of training: its suffix, its data and its optimizer."""
+"""One phase of training: its suffix, its data, its optimizer and its learning rate."""
 
 import keras
 import numpy as np
 import tensorflow as tf
+from keras.optimizers.schedules import LearningRateSchedule
 
 from tl_strategies.plans.model import set_trainable, variable_multipliers
 from tl_strategies.plans.optimizers import make_optimizer
 from tl_strategies.plans.plan import Phase
 from tl_strategies.plans.schedules import Later, Schedule
 from tl_strategies.settings.run import Settings
-from tl_strategies.training.batches import (
-    batch_count,
-    evaluation_batches,
-    targets_of,
-    training_batches,
-)
+from tl_strategies.training.batches import batch_count, evaluation_batches, training_batches
+from tl_strategies.training.checkpoint import assign, values_of
 from tl_strategies.training.class_weight import class_weights
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
 
 MOST_STEPS = 32  # that are taken in one execution
+LOWEST, HIGHEST, STEPS = 1e-5, 1.0, 100  # of the range test
+SMOOTHING = 0.9  # of its loss, over steps
+DIVERGED = 4.0  # times the lowest loss ends it
 
 
 class PhaseTraining:
-    """What `fit` needs for a phase.
-
-    Args:
-        phase: sets which units are trained.
-        features: of the model.
-        settings: of the run.
-        anchors: see `plans.model.pretrained_values`.
+    """What `fit` needs for a phase, which sets what is trained.
 
     Attributes:
         suffix: the model that is trained, from features to probabilities.
@@ -40,38 +34,33 @@ class PhaseTraining:
         self, phase: Phase, features: Features, settings: Settings, anchors: dict[str, np.ndarray]
     ):
         self.phase = phase
+        self.features = features
         self.settings = settings
         self.anchors = anchors
         self.plan = features.plan
-        self.task = features.images.listing.task
-        self.optimizers = features.optimizers
-        set_trainable(features.model, features.plan, features.units, phase)
-        self.multipliers = variable_multipliers(features.model, features.plan, features.units)
-        depth = phase.trainable_from - 1
-        self.suffix = features.cut(depth)[1]
-        self.inputs = fitted_inputs(features.images, settings, kept=features.kept(depth))
-        self.arrays = features.fetch(depth, self.inputs)
+        set_trainable(features.model, self.plan, features.units, phase)
+        self.depth = phase.trainable_from - 1
+        self.suffix = features.cut(self.depth)[1]
+        self.inputs = fitted_inputs(features.images, settings, kept=features.kept(self.depth))
+        self.arrays = features.fetch(self.depth, self.inputs)
         self.steps = batch_count(self.inputs["train"].images, settings.batch_size)
 
     def training(self, epochs: range) -> tf.data.Dataset:
         """The training batches of some epochs."""
-        given = self.inputs["train"]
-        weights = given.weights * class_weights(given.labels, self.settings.class_weight, self.task)
+        given, task = self.inputs["train"], self.features.images.listing.task
+        weights = given.weights * class_weights(given.labels, self.settings.class_weight, task)
         return training_batches(
-            *(self.arrays["train"], given, self._targets("train"), weights),
+            *(self.arrays["train"], given, given.targets(self.plan.head.labels), weights),
             *(self.settings.batch_size, self.settings.seed, epochs),
         )
 
-    @property
-    def validates(self) -> bool:
-        """Whether validation images are looked at after each epoch."""
-        return self.inputs["validation"].images > 0 and self.settings.keep == "best"
-
-    def validation(self) -> tf.data.Dataset:
-        """The validation images once."""
-        return evaluation_batches(
-            self.arrays["validation"], self._targets("validation"), self.settings.batch_size
-        )
+    def validation(self) -> tf.data.Dataset | None:
+        """The validation images once; None where they are not looked at after each epoch."""
+        given = self.inputs["validation"]
+        if given.images == 0 or self.settings.keep != "best":
+            return None
+        targets = given.targets(self.plan.head.labels)
+        return evaluation_batches(self.arrays["validation"], targets, self.settings.batch_size)
 
     @property
     def steps_per_execution(self) -> int:
@@ -83,36 +72,23 @@ class PhaseTraining:
             return 1
         return max(n for n in range(1, MOST_STEPS + 1) if self.steps % n == 0)
 
-    def compile(
-        self,
-        rate: float | keras.optimizers.schedules.LearningRateSchedule,
-        steps_per_execution: int = 1,
-    ) -> None:
-        """Give the suffix a new optimizer, already built, or the one that it had as it began.
-
-        Args:
-            rate: the learning rate.
-            steps_per_execution: as in Keras; it changes no result.
-        """
-        settings, depth = self.settings, self.phase.trainable_from - 1
+    def compile(self, rate: float | LearningRateSchedule, steps_per_execution: int = 1) -> None:
+        """Give the suffix a new optimizer, already built, or the one that it had as it began."""
+        settings, features, head = self.settings, self.features, self.plan.head
         config = tuple(rate.get_config().values()) if isinstance(rate, Schedule) else rate
         purpose = (config, steps_per_execution)
-        if self.optimizers and self.optimizers.get(depth, (None,))[0] == purpose:
-            for variable, value in zip(
-                self.suffix.optimizer.variables, self.optimizers[depth][1], strict=True
-            ):
-                variable.assign(value)
+        if features.optimizers and features.optimizers.get(self.depth, (None,))[0] == purpose:
+            assign(self.suffix.optimizer.variables, features.optimizers[self.depth][1])
             return
         optimizer = make_optimizer(
             settings.optimizer,
             rate,
-            self.multipliers,
+            variable_multipliers(features.model, self.plan, features.units),
             settings.weight_decay,
             self.anchors,
             self.plan.l2_sp,
             scale_loss=settings.precision == "mixed_float16",
         )
-        head = self.plan.head
         # An object: of a mere name the variables would be made while the step is traced, which
         # TensorFlow would then do again.
         if head.multilabel:
@@ -130,29 +106,51 @@ class PhaseTraining:
             steps_per_execution=steps_per_execution,
         )
         optimizer.build(self.suffix.trainable_variables)
-        if self.optimizers is not None:
-            values = [keras.ops.convert_to_numpy(v).copy() for v in optimizer.variables]
-            self.optimizers[depth] = (purpose, values)
+        if features.optimizers is not None:
+            features.optimizers[self.depth] = (purpose, values_of(optimizer.variables))
 
-    def rate(self, peak: float, before: int) -> float | Schedule:
+    def rate(self, peak: float, before: int) -> float | LearningRateSchedule:
         """The learning rate; `before` epochs of earlier phases lie behind."""
         settings = self.settings
         if settings.plateau:
             return peak
-        for given in (settings.learning_rate, settings.schedule):
-            if isinstance(given, keras.optimizers.schedules.LearningRateSchedule):
-                over_run = settings.schedule_over == "run"
-                return Later(given, self.steps * before if over_run else 0)
-        epochs = self.phase.epochs
         if settings.schedule_over == "run":
-            epochs = sum(phase.epochs for phase in self.plan.phases)
+            epochs, first = sum(phase.epochs for phase in self.plan.phases), self.steps * before
         else:
-            before = 0
+            epochs, first = self.phase.epochs, 0
+        for given in (settings.learning_rate, settings.schedule):
+            if isinstance(given, LearningRateSchedule):
+                return Later(given, first)
         shape = settings.schedule or "cosine"
-        return Schedule(peak, self.steps * epochs, shape, settings.warmup, self.steps * before)
+        return Schedule(peak, self.steps * epochs, shape, settings.warmup, first)
 
-    def _targets(self, part: str) -> np.ndarray:
-        return targets_of(self.inputs[part].labels, self.plan.head.labels)
+    def find_rate(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """The learning-rate range test (Smith 2017).
+
+        The suffix is trained with a rate that rises geometrically, until its loss is far above the
+        lowest one; then it has its weights again.
+
+        Returns:
+            rates tried, smoothed losses at these, and a tenth of the rate at which the loss is
+            lowest.
+        """
+        before, growth = values_of(self.suffix.variables), HIGHEST / LOWEST
+        self.compile(keras.optimizers.schedules.ExponentialDecay(LOWEST, STEPS - 1, growth))
+        rates, losses, average = [], [], 0.0
+        batches = self.training(range(batch_count(STEPS, self.steps))).take(STEPS)
+        for step, (rows, targets, weights) in enumerate(batches):
+            self.suffix.reset_metrics()
+            logs = self.suffix.train_on_batch(rows, targets, weights, return_dict=True)
+            average = SMOOTHING * average + (1 - SMOOTHING) * float(logs["loss"])
+            smooth = average / (1 - SMOOTHING ** (step + 1))
+            if not np.isfinite(smooth) or (losses and smooth > DIVERGED * min(losses)):
+                break
+            rates.append(LOWEST * growth ** (step / (STEPS - 1)))
+            losses.append(smooth)
+        assign(self.suffix.variables, before)
+        if not losses:
+            return np.array([LOWEST]), np.array([np.nan]), LOWEST
+        return np.array(rates), np.array(losses), float(rates[int(np.argmin(losses))] / 10)
 
 
 def _anew(metric: str | keras.metrics.Metric) -> str | keras.metrics.Metric:

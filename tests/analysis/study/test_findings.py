@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from tl_strategies.analysis.study.differences import interval
-from tl_strategies.analysis.study.findings import find, paragraph, summarise
+from tl_strategies.analysis.study.findings import find, interval, paragraph, summarise
 from tl_strategies.analysis.study.published import (
     RANDOM_HALVES,
     published,

@@ -14,47 +14,35 @@ DIRECTIONS = ("AB", "BA")  # from A to B, and from B to A
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Cell:
-    """One network of a study.
+    """One network of a study."""
 
-    Attributes:
-        split: the name of the halves.
-        direction: "AB" trains on B, "BA" on A; the letters of a treatment are as for "AB".
-        treatment: one of TREATMENTS.
-        n: the transfer depth; 0 of a base.
-        repeat: its number, from 0.
-    """
-
-    split: str
-    direction: str
-    treatment: str
-    n: int
-    repeat: int
+    split: str  # the name of the halves
+    direction: str  # "AB" trains on B, "BA" on A; the letters of a treatment are as for "AB"
+    treatment: str  # one of TREATMENTS
+    n: int  # the transfer depth; 0 of a base
+    repeat: int  # its number, from 0
 
     @property
     def name(self) -> str:
-        """Of its directory."""
         return f"{self.split}-{self.direction}-{self.treatment}-n{self.n}-r{self.repeat}"
 
     @property
     def source(self) -> "Cell | None":
         """The base whose weights are transferred; None where there is none, or they are given."""
-        if self.treatment == "base" or self.treatment[0] == "R":
+        origin = self.treatment[0]
+        if origin not in "AB" or (origin == "A" and self.split.startswith("given")):
             return None
-        if self.treatment[0] == "B":
-            direction = self.direction
-        elif self.split.startswith("given"):
-            return None
-        else:
-            direction = DIRECTIONS[1 - DIRECTIONS.index(self.direction)]
+        direction = self.direction if origin == "B" else self.direction[::-1]
         return Cell(self.split, direction, "base", 0, self.repeat)
 
     @property
-    def strategy(self) -> tuple[str, dict[str, Any]]:
-        """Name and hyper-parameters of the strategy that trains it."""
+    def strategy(self) -> dict[str, Any]:
+        """The settings of the strategy that trains it."""
         if self.treatment == "base":
-            return "scratch", {}
-        kind, fine_tune = self.treatment[0], self.treatment.endswith("+")
-        return "transplant", {"n": self.n, "fine_tune": fine_tune, "random": kind == "R"}
+            return {"strategy": "scratch", "n": None, "option": {}}
+        fine_tune, random = self.treatment.endswith("+"), self.treatment.startswith("R")
+        option = {"fine_tune": fine_tune, "random": random}
+        return {"strategy": "transplant", "n": self.n, "option": option}
 
     def seed(self, first: int) -> int:
         """Of its fresh weights and the order of its images."""
@@ -69,30 +57,19 @@ def make_cells(
     cells: dict[Cell, None] = {}
     for repeat in range(repeats):
         for halves in splits:
-            directions = DIRECTIONS if halves.a else DIRECTIONS[:1]
             wanted = [
                 Cell(halves.name, direction, treatment, n, repeat)
-                for direction in directions
+                for direction in (DIRECTIONS if halves.a else DIRECTIONS[:1])
                 for treatment in treatments
                 for n in ((0,) if treatment == "base" else depths)
             ]
-            bases = {cell.source for cell in wanted if cell.source}
-            bases |= {cell for cell in wanted if cell.treatment == "base"}
-            cells |= dict.fromkeys(sorted(bases))
-            cells |= dict.fromkeys(wanted)
+            bases = {cell if cell.treatment == "base" else cell.source for cell in wanted} - {None}
+            cells |= dict.fromkeys([*sorted(bases), *wanted])
     return list(cells)
 
 
 def parse_treatments(text: str, given: bool) -> tuple[str, ...]:
-    """The treatments in a flag, in the order of TREATMENTS.
-
-    Args:
-        text: names separated by commas, or "all".
-        given: whether the weights of A are given, so that nothing is trained on A.
-
-    Raises:
-        UsageError: there is no such treatment.
-    """
+    """The treatments in a flag, in the order of TREATMENTS; of "all" those that are possible."""
     if text == "all":
         return ("base", "AnB", "AnB+", "RnB", "RnB+") if given else TREATMENTS
     names = [name.strip() for name in text.split(",")]

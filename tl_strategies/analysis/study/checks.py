@@ -3,11 +3,11 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-from tl_strategies.analysis.study.halves import Halves, all_halves, check_parts
+from tl_strategies.analysis.study.halves import Halves, all_halves
 from tl_strategies.analysis.study.settings import CurveSettings
 from tl_strategies.backbones.names import UNTRAINED
+from tl_strategies.data.csv_file import read_split
 from tl_strategies.data.listing import Listing
-from tl_strategies.data.parts import read_split
 from tl_strategies.errors import UsageError
 from tl_strategies.runs.job import Checked, Job, check
 from tl_strategies.settings.run import Settings
@@ -34,9 +34,16 @@ def check_study(
     checked = dataclasses.replace(check(settings, None, listing, model), strategy=None)
     listing, file = checked.listing, checked.settings.split
     parts = listing.parts if file is None else read_split(file, listing)
-    for halves in halves_of(curve, checked):
-        if parts is not None:
-            check_parts(halves, listing, parts)
+    halves = halves_of(curve, checked)
+    for split in halves if parts is not None else ():
+        for names in filter(None, (split.a, split.b)):
+            inside = listing.of_classes(names)[1]
+            absent = sorted(set(parts) - set(parts[inside]) - {""})
+            if absent:
+                raise UsageError(
+                    "--class_split must leave images in each part to both halves. Received: "
+                    f"{split.name}, where {', '.join(names)} have none in {absent[0]}."
+                )
     return checked
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tl_strategies.data.listing import Listing
 from tl_strategies.errors import UsageError
 from tl_strategies.task import Task
 
@@ -29,94 +28,54 @@ KINDS = ("random", "natural_manmade", "given")
 
 @dataclasses.dataclass(frozen=True)
 class Halves:
-    """Two tasks without a common class.
+    """Two tasks without a common class, by the names of their classes."""
 
-    Attributes:
-        name: of the split, such as "random0".
-        a, b: names of the classes; of a network whose weights are given `a` is empty.
-    """
-
-    name: str
-    a: tuple[str, ...]
+    name: str  # of the split, such as "random0"
+    a: tuple[str, ...]  # empty where the weights of a network are given
     b: tuple[str, ...]
 
 
 def all_halves(kinds: Sequence[str], task: Task, count: int, seed: int) -> list[Halves]:
-    """The splits of several kinds, in their order; see `make_halves`.
-
-    Raises:
-        UsageError: there is no such split of these classes, or two have one name.
-    """
-    halves = [of for kind in kinds for of in make_halves(kind, task, count, seed)]
-    names = [of.name for of in halves]
-    if len(set(names)) < len(names):
-        raise UsageError(
-            f"--class_split must have splits of different names. Received: {', '.join(names)}."
-        )
-    return halves
-
-
-def check_parts(halves: Halves, listing: Listing, parts: np.ndarray) -> None:
-    """Refuse a half that has no images in a part of the data.
-
-    Args:
-        halves: of the classes.
-        listing: of all images.
-        parts: names of the part of each, of shape (images,); "" where it has none.
-
-    Raises:
-        UsageError: there is such a half.
-    """
-    for names in filter(None, (halves.a, halves.b)):
-        inside = listing.of_classes(names)[1]
-        absent = sorted(set(parts) - set(parts[inside]) - {""})
-        if absent:
-            raise UsageError(
-                "--class_split must leave images in each part to both halves. Received: "
-                f"{halves.name}, where {', '.join(names)} have none in {absent[0]}."
-            )
+    """The splits of several kinds, in their order, each with a name of its own."""
+    splits = [split for kind in kinds for split in make_halves(kind, task, count, seed)]
+    names = [split.name for split in splits]
+    _require(len(set(names)) == len(names), "must have splits of different names", ", ".join(names))
+    return splits
 
 
 def make_halves(kind: str, task: Task, count: int, seed: int) -> list[Halves]:
-    """The splits of a kind.
+    """The splits of a kind; `count` of them where classes or, of "given", images are drawn.
 
-    Args:
-        kind: "random" halves; "natural_manmade" of data sets that are known; "given", where the
-            weights of the backbone are A and all classes are B; or the path of a file with the
-            names of A's classes, one a line.
-        task: the labels of the data.
-        count: of splits where they are random or the images are split anew.
-        seed: of the first random split.
-
-    Raises:
-        UsageError: there is no such split of these classes.
+    Kinds are "random" halves, the first of them by the seed; "natural_manmade" of data sets that
+    are known; "given", where the weights of the backbone are A and all classes are B; or the path
+    of a file with the names of A's classes, one a line.
     """
     names = task.names
-    if task.multilabel:
-        raise UsageError("--class_split must have images of one label each. Received: several.")
+    _require(not task.multilabel, "must have images of one label each", "several")
     if kind == "given":
         return [Halves(f"given{i}", (), names) for i in range(count)]
-    if len(names) < 4:
-        raise UsageError(
-            f"--class_split {kind} must have 4 classes at least, two for each half. Received: "
-            f"{len(names)}."
-        )
+    enough = len(names) >= 4
+    _require(enough, f"{kind} must have 4 classes at least, two for each half", len(names))
     if kind == "random":
-        return [_random(names, seed + i, i) for i in range(count)]
+        splits = []
+        for i in range(count):
+            order = np.random.default_rng([seed + i, len(names)]).permutation(len(names))
+            a = {names[j] for j in order[: len(names) // 2]}
+            splits.append(_halves(f"random{i}", names, a))
+        return splits
     if kind == "natural_manmade":
-        return [_without("natural_manmade", names, _man_made(names))]
+        return [_halves(kind, names, set(names) - _man_made(names))]
     return [_from_file(kind, names)]
 
 
-def _random(names: tuple[str, ...], seed: int, number: int) -> Halves:
-    order = np.random.default_rng([seed, len(names)]).permutation(len(names))
-    half = sorted(order[: len(names) // 2])
-    others = sorted(order[len(names) // 2 :])
-    return Halves(f"random{number}", tuple(names[i] for i in half), tuple(names[i] for i in others))
+def _require(holds: bool, what: str, received: object) -> None:
+    if not holds:
+        raise UsageError(f"--class_split {what}. Received: {received}.")
 
 
-def _without(name: str, names: tuple[str, ...], b: set[str]) -> Halves:
-    return Halves(name, tuple(n for n in names if n not in b), tuple(n for n in names if n in b))
+def _halves(name: str, names: tuple[str, ...], a: set[str]) -> Halves:
+    """Some classes and the others, both in the order of all."""
+    return Halves(name, tuple(n for n in names if n in a), tuple(n for n in names if n not in a))
 
 
 def _man_made(names: tuple[str, ...]) -> set[str]:
@@ -141,21 +100,15 @@ def _from_file(file: str, names: tuple[str, ...]) -> Halves:
             f"--class_split must be {', '.join(KINDS)} or a file. Received: {file}: {error}."
         ) from error
     a = [line.strip() for line in lines if line.strip()]
-    unknown = [name for name in a if name not in names]
-    if unknown:
-        raise UsageError(
-            f"--class_split {file} must name classes of the data. Received: {unknown[0]!r}."
-        )
-    b = set(names) - set(a)
-    if min(len(set(a)), len(b)) < 2:
-        raise UsageError(
-            f"--class_split {file} must leave two classes for each half at least. Received: "
-            f"{len(set(a))} and {len(b)}."
-        )
+    for name in a:
+        _require(name in names, f"{file} must name classes of the data", repr(name))
+    counts = len(set(a)), len(set(names) - set(a))
+    what = f"{file} must leave two classes for each half at least"
+    _require(min(counts) >= 2, what, f"{counts[0]} and {counts[1]}")
     stem = pathlib.Path(file).stem
     if stem.startswith(KINDS):
         raise UsageError(
             f"--class_split must be a file whose name does not begin with {', '.join(KINDS)}. "
             f"Received: {file}. Rename it."
         )
-    return _without(stem, names, b)
+    return _halves(stem, names, set(a))

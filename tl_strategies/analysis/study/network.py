@@ -16,7 +16,7 @@ from tl_strategies.runs.job import Job
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.training.bn_statistics import adapt_statistics
 from tl_strategies.training.features import Features
-from tl_strategies.training.gradients import release_gradients
+from tl_strategies.training.memory import release_gradients
 
 ROOM = 500e6  # bytes that networks may take, as `network_bytes` estimates them
 LAYER, PARAMETER = 1e6, 16  # bytes that each takes: of graphs; of its weight, state and copies
@@ -27,9 +27,6 @@ class Networks:
 
     Of large ones not all are kept: those used longest ago are forgotten, and made again when they
     are needed.
-
-    Args:
-        trainer: builds them.
     """
 
     def __init__(self, trainer: Trainer):
@@ -37,16 +34,18 @@ class Networks:
         self.made: collections.OrderedDict[tuple, Features] = collections.OrderedDict()
 
     def prepare(self, job: Job, weights: Mapping[str, np.ndarray]) -> Features:
-        """A model with the weights that a cell starts from, and its features.
+        """The features of a cell's model, which has the weights that the cell starts from.
 
-        Args:
-            job: of the cell; its seed draws the fresh weights.
-            weights: values by variable path, for the units that the plan says are pretrained.
+        Fresh ones are drawn with the seed of its job; those of units that its plan says are
+        pretrained are given, by variable path.
         """
         plan, images, store = job.plan, self.trainer.images(job.settings), self.trainer.store
         shape = _shape(plan, job.backbone)
         if shape not in self.made:
-            self._make_room(network_bytes(job.backbone))
+            if len(self.made) >= max(1, ROOM // network_bytes(job.backbone)):
+                self.made.popitem(last=False)
+                release_gradients()
+                gc.collect()
             self.made[shape] = self.trainer.features(job)
             self.made[shape].optimizers = {}
         self.made.move_to_end(shape)
@@ -55,18 +54,9 @@ class Networks:
         features.seconds, features.entries = 0.0, {}
         set_precision(features.model, job.settings.precision)  # a model that is saved loses it
         set_trainable(features.model, plan, job.units, None)
-        start_weights(features.model, plan, job, weights)
+        _start_weights(features.model, job, weights)
         adapt_statistics(features.model, plan, job.units, images, store, job.settings.seed)
         return features
-
-    def _make_room(self, each: float) -> None:
-        """Forget networks, each of so many bytes, until one more has room."""
-        if len(self.made) < max(1, ROOM // each):
-            return
-        while len(self.made) >= max(1, ROOM // each):
-            self.made.popitem(last=False)
-        release_gradients()
-        gc.collect()
 
 
 def network_bytes(backbone: keras.Model) -> float:
@@ -74,20 +64,18 @@ def network_bytes(backbone: keras.Model) -> float:
     return LAYER * len(backbone.layers) + PARAMETER * backbone.count_params()
 
 
-def start_weights(
-    model: keras.Model, plan: Plan, job: Job, weights: Mapping[str, np.ndarray]
-) -> None:
-    """Give every layer of a model what its plan says that it starts from."""
+def _start_weights(model: keras.Model, job: Job, weights: Mapping[str, np.ndarray]) -> None:
+    """Give every layer of a model what the job's plan says that it starts from."""
     keras.utils.set_random_seed(job.settings.seed)
     for layer in head_layers(model, job.units):
         reinitialize(layer)
-    for row, unit in zip(plan.units, job.units, strict=True):
+    for row, unit in zip(job.plan.units, job.units, strict=True):
         for layer in unit_layers(model, unit):
             if row.weights == "fresh":
                 reinitialize(layer)
-                continue
-            for weight in layer.weights:
-                weight.assign(weights[weight.path])
+            else:
+                for weight in layer.weights:
+                    weight.assign(weights[weight.path])
     draw = np.random.default_rng(job.settings.seed)
     for layer in model.layers:
         for leaf in leaves(layer):
@@ -104,8 +92,6 @@ def values_of(model: keras.Model) -> dict[str, np.ndarray]:
 def _shape(plan: Plan, backbone: keras.Model) -> tuple:
     """What must be equal in two plans that share a compiled model."""
     rows = [(unit.trainable, unit.learning_rate_multiplier) for unit in plan.units]
-    fresh: list = []
     if any(isinstance(layer, layers.BatchNormalization) for layer in backbone.layers):
-        fresh = [(unit.bn, unit.weights) for unit in plan.units]  # fresh statistics move faster
-    phases = tuple(dataclasses.astuple(phase) for phase in plan.phases)
-    return (plan.head.labels, tuple(rows), tuple(fresh), phases)
+        rows += [(unit.bn, unit.weights) for unit in plan.units]  # fresh statistics move faster
+    return plan.head.labels, *rows, *map(dataclasses.astuple, plan.phases)

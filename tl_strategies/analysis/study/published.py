@@ -26,22 +26,18 @@ RANDOM_LAYERS = {
 
 def published(kind: str) -> dict[str, tuple[float, ...]]:
     """Accuracies by treatment for a kind of class split; empty where there are none."""
-    if kind == "random":
-        return RANDOM_HALVES
-    if kind == "natural_manmade":
-        return {
-            name: tuple((a + b) / 2 for a, b in zip(MAN_MADE[name], NATURAL[name], strict=True))
-            for name in MAN_MADE
-        }
-    return {}
+    means = {
+        name: tuple((a + b) / 2 for a, b in zip(MAN_MADE[name], NATURAL[name], strict=True))
+        for name in MAN_MADE
+    }
+    return {"random": RANDOM_HALVES, "natural_manmade": means}.get(kind, {})
 
 
 def published_differences(kind: str) -> dict[str, tuple[float, ...]]:
     """Differences to the base of the same data."""
-    tables = [published(kind)] + ([RANDOM_LAYERS] if kind == "random" else [])
     return {
         name: tuple(value - table["base"][0] for value in values)
-        for table in tables
+        for table in (published(kind), RANDOM_LAYERS if kind == "random" else {})
         for name, values in table.items()
         if name != "base"
     }

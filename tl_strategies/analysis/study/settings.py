@@ -17,11 +17,7 @@ LEARNING_RATE = 1e-3
 
 @dataclasses.dataclass(frozen=True)
 class CurveSettings(Workers):
-    """Which cells there are, and how they are scored.
-
-    Raises:
-        UsageError: a value is not what it must be.
-    """
+    """Which cells there are, and how they are scored."""
 
     class_split: str | None = setting(
         None,
@@ -44,18 +40,14 @@ class CurveSettings(Workers):
     def __post_init__(self):
         for name in ("n", "treatments"):
             value = getattr(self, name)
-            joined = ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-            object.__setattr__(self, name, joined)
+            parts = value if isinstance(value, list | tuple) else [value]
+            object.__setattr__(self, name, ",".join(map(str, parts)))
         object.__setattr__(self, "class_split", text(self.class_split))
         check_values(self)
         parse_treatments(self.treatments, given=False)
 
     def kinds(self, settings: Settings) -> list[str]:
-        """The kinds of class split that are asked for.
-
-        Raises:
-            UsageError: the weights are to be given, and there are none.
-        """
+        """The kinds of class split that are asked for; refuses given weights that are not there."""
         trained = settings.weights != "none" and settings.backbone not in UNTRAINED
         trained = trained or settings.weights not in ("none", "imagenet")
         asked = self.class_split or ("given" if trained else "random")

@@ -1,6 +1,6 @@
 import pytest
 
-from tl_strategies.search.results import Point, choose, standard_error
+from tl_strategies.search.report import Point, choose, standard_error
 
 
 def point(n, *accuracies, name="validation_score"):

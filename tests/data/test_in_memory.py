@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import tl_strategies as tl
-from tl_strategies.data.array_labels import read_labels, read_names, read_task, read_weights
+from tl_strategies.data.in_memory import read_labels, read_names, read_task, read_weights
 
 LABELS = np.arange(12) % 3
 TEXTS = np.array(["élm", "ash", "oak"])[LABELS]

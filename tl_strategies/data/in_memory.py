@@ -1,38 +1,83 @@
-"""Labels and weights in memory: what they mean, and what cannot be one."""
+"""Images, labels and weights in memory, part by part: what they mean, and what cannot be one."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tl_strategies.data.array_like import as_array
+from tl_strategies.data.contents import Arrays
+from tl_strategies.data.listing import Listing
+from tl_strategies.data.pixels import as_array, to_uint8
 from tl_strategies.errors import UsageError
 from tl_strategies.task import Task
 
-NO_LABEL = "Leave out the images without a label, or give them one with a name of its own."
+
+class Part(NamedTuple):
+    """What a part has, as it came: see `image_blocks`, `read_labels`, `read_weights`."""
+
+    blocks: list[np.ndarray]
+    labels: Any
+    weights: Any = None
+
+
+def list_arrays(
+    parts: dict[str, Part],
+    source: str,
+    names: Sequence[str] | None = None,
+    notes: Sequence[str] = (),
+) -> Listing:
+    """List images in memory by part; without a part but "train", they are split.
+
+    Source is what to call them; names are those of labels that are numbers from 0; notes say what
+    was done already. Messages call what belongs to a part x_part, y_part and w_part.
+    """
+    counts = {part: sum(map(len, given.blocks)) for part, given in parts.items()}
+    for part, count in counts.items():
+        if not count:
+            raise UsageError(f"x_{part} must have images. Received: none.")
+    labels = {part: read_labels(given.labels, f"y_{part}") for part, given in parts.items()}
+    for part, count in counts.items():
+        if len(labels[part]) != count:
+            raise UsageError(
+                f"y_{part} must have a label for each image of x_{part}. Received: "
+                f"{len(labels[part])} for {count}."
+            )
+    if len({(y.ndim, y.shape[1:], y.dtype.kind) for y in labels.values()}) > 1:
+        received = ", ".join(f"y_{part} {y.dtype} {y.shape}" for part, y in labels.items())
+        raise UsageError(f"Labels of all parts must be alike. Received: {received}.")
+    images, scaled = to_uint8({f"x_{part}": given.blocks for part, given in parts.items()})
+    numbers, task, renumbered = read_task(np.concatenate([*labels.values()]), names, source)
+    weights = [
+        np.ones(counts[part], "float32")
+        if given.weights is None
+        else read_weights(given.weights, f"w_{part}", counts[part])
+        for part, given in parts.items()
+    ]
+    weighted = any(given.weights is not None for given in parts.values())
+    return Listing(
+        source=source,
+        paths=tuple(f"{part}/{i:06}" for part, count in counts.items() for i in range(count)),
+        labels=numbers,
+        task=task,
+        contents=Arrays([image for found in images.values() for image in found]),
+        parts=np.repeat([*counts], [*counts.values()]) if len(parts) > 1 else None,
+        weights=np.concatenate(weights) if weighted else None,
+        notes=(*notes, *scaled, *renumbered),
+    )
 
 
 def read_labels(y: Any, key: str) -> np.ndarray:
-    """Labels as integers or text of shape (images,), or as 0 and 1 of shape (images, labels).
+    """Labels as int64 or text of shape (images,), or as 0 and 1 of shape (images, labels).
 
-    Args:
-        y: integers (floats too where they are whole), or text as str or bytes in UTF-8, of shape
-            (images,) or (images, 1); or 0 and 1 of shape (images, labels).
-        key: what to call them.
-
-    Returns:
-        int64, or str of dtype U.
-
-    Raises:
-        UsageError: they are not such labels, or one is missing: NaN, None, masked, below 0 or an
-            empty text.
+    They come as integers (floats too where they are whole), or text as str or bytes in UTF-8, of
+    shape (images,) or (images, 1); or as 0 and 1. None may be missing: NaN, None, masked, below 0.
     """
     array = as_array(y, key)
     if isinstance(y, list) and array.dtype.kind in "US":
         array = np.array(y, object)  # NumPy spells NaN and numbers among texts
     y = array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
-    if y.dtype.kind in "OSUT":
-        y = _texts(y, key) if y.ndim == 1 else y
+    if y.dtype.kind in "OSUT" and y.ndim == 1:
+        y = _texts(y, key)
     if y.ndim not in (1, 2) or y.dtype.kind not in ("iufbU" if y.ndim == 1 else "iufb"):
         raise UsageError(
             f"{key} must be a label an image, or 0 and 1 for each label. Received: {y.dtype} of "
@@ -44,13 +89,10 @@ def read_labels(y: Any, key: str) -> np.ndarray:
 def _texts(y: np.ndarray, key: str) -> np.ndarray:
     """Texts as dtype U; numbers that came as objects, as numbers."""
     values = y.tolist()
-    if not any(isinstance(value, str | bytes) for value in values):
-        for i, value in enumerate(values):
-            if not isinstance(value, int | float | np.number | np.bool_) or value != value:
-                raise _missing(key, i, value)
-        return np.array(values)
+    text = any(isinstance(value, str | bytes) for value in values)
+    kinds = str | bytes if text else int | float | np.number | np.bool_
     for i, value in enumerate(values):
-        if not isinstance(value, str | bytes) or not value.strip():
+        if not isinstance(value, kinds) or (not value.strip() if text else value != value):
             raise _missing(key, i, value)
         values[i] = _decoded(value, f"{key}[{i}]")
     return np.array(values)
@@ -83,24 +125,12 @@ def _whole(y: np.ndarray, key: str) -> np.ndarray:
 def _missing(key: str, i: int, value: object) -> UsageError:
     return UsageError(
         f"{key} must have a label for each image: numbers from 0, or text. Received: {key}[{i}] = "
-        f"{value!r}. {NO_LABEL}"
+        f"{value!r}. Leave out the images without a label, or give them one with a name of its own."
     )
 
 
 def read_weights(w: Any, key: str, count: int) -> np.ndarray:
-    """Weights of images in the loss.
-
-    Args:
-        w: numbers of shape (images,) or (images, 1).
-        key: what to call them.
-        count: of the images.
-
-    Returns:
-        float32 of shape (images,).
-
-    Raises:
-        UsageError: they are not finite numbers of at least 0, one for each image, or all 0.
-    """
+    """Weights of so many images in the loss, of shape (images,) or (images, 1), as float32."""
     array = as_array(w, key)
     if array.dtype.kind not in "iufb" or array.shape not in ((count,), (count, 1)):
         raise UsageError(
@@ -119,11 +149,7 @@ def read_weights(w: Any, key: str, count: int) -> np.ndarray:
 
 
 def read_names(names: Any, key: str) -> list[str]:
-    """Names of labels that are numbers, from an array or a list.
-
-    Raises:
-        UsageError: they are not text or numbers, one after the other.
-    """
+    """Names of labels that are numbers, from an array or a list of text or numbers."""
     array = as_array(names, key)
     if array.ndim != 1 or array.dtype.kind not in "OSUTiu":
         raise UsageError(
@@ -135,26 +161,13 @@ def read_names(names: Any, key: str) -> list[str]:
 def read_task(
     y: np.ndarray, names: Sequence[str] | None, source: str
 ) -> tuple[np.ndarray, Task, list[str]]:
-    """The task that labels ask for.
-
-    Args:
-        y: labels of all images; see `read_labels`.
-        names: of the labels, where they are numbers from 0.
-        source: what to call all of them.
-
-    Returns:
-        Labels as in a Listing, the task, and what was done to the labels.
-
-    Raises:
-        UsageError: there are fewer than two labels, or names are missing or not different.
-    """
+    """The labels of all images as in a Listing, the task, and what was done to the labels."""
     notes = []
-    if y.ndim == 2 and (y.sum(axis=1) != 1).any():
-        names = [*map(str, range(y.shape[1]))] if names is None else names
-        _check_names(names, y.shape[1], source)
-        return y.astype(bool), Task(tuple(names), multilabel=True), notes
     if y.ndim == 2:
         names = [*map(str, range(y.shape[1]))] if names is None else names
+        if (y.sum(axis=1) != 1).any():
+            _check_names(names, y.shape[1], source)
+            return y.astype(bool), Task(tuple(names), multilabel=True), notes
         y = y.argmax(axis=1)
         notes.append("labels were one-hot: read as one label an image")
     values, numbers = np.unique(y, return_inverse=True)

@@ -6,7 +6,7 @@ import stat
 
 import pytest
 
-from tl_strategies.data import clipart
+from tl_strategies.data import sources
 
 
 @pytest.fixture
@@ -20,10 +20,10 @@ def temporary(tmp_path, monkeypatch):
 
 
 def test_it_is_unpacked_once(temporary):
-    folder = clipart.unpack_clipart()
+    folder = sources.unpack_clipart()
     assert folder.parent == temporary
     assert stat.S_IMODE(temporary.stat().st_mode) == 0o700
-    assert clipart.unpack_clipart() == folder
+    assert sources.unpack_clipart() == folder
 
 
 @pytest.mark.parametrize("kind", ["a link", "a file", "open to all", "open to a group", "other's"])
@@ -46,7 +46,7 @@ def test_what_others_may_have_prepared_is_not_used(temporary, monkeypatch, kind)
             return os.stat_result(status)
 
         monkeypatch.setattr(pathlib.Path, "lstat", owned)
-    folder = clipart.unpack_clipart()
+    folder = sources.unpack_clipart()
     assert folder.is_dir()
     assert folder.parent not in (temporary, prepared)
     assert not list(prepared.iterdir())

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 import tl_strategies as tl
-from tl_strategies.data import datasets
+from tl_strategies.data import arrays
 from tl_strategies.data.arrays import list_data
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (12, 8, 9, 3)).astype("uint8")
@@ -165,7 +165,7 @@ def test_what_is_no_data_set_of_images_and_labels(dataset, message):
 def test_what_does_not_tell_its_length_is_read_up_to_a_bound(monkeypatch, bound):
     dataset = slices(IMAGES, LABELS).batch(5).filter(lambda *element: True)
     count = {"MOST_IMAGES": len(IMAGES), "MOST_BYTES": IMAGES.nbytes}[bound]
-    monkeypatch.setattr(datasets, bound, count)
+    monkeypatch.setattr(arrays, bound, count)
     assert_same(list_data(dataset))
     endless = dataset.repeat().filter(lambda *element: True)
     with pytest.raises(tl.UsageError, match=r"unknown cardinality, with more than .* take"):

@@ -9,7 +9,7 @@ import pytest
 import tl_strategies as tl
 from tests.test_directories import grow_tree, snapshot
 from tl_strategies.directories import MARK, claimed, is_ours
-from tl_strategies.runs.place import NAMES, RECORD
+from tl_strategies.runs.manifest import NAMES, RECORD
 from tl_strategies.store.store import Store
 
 
@@ -111,7 +111,7 @@ def test_a_loss_that_is_not_finite_ends_the_run(settings, monkeypatch):
 
 
 def test_the_best_weights_before_a_loss_is_not_finite_are_saved(settings, tmp_path, monkeypatch):
-    from tl_strategies.training.epoch_end import EpochEnd
+    from tl_strategies.training.engine import EpochEnd
 
     begin = EpochEnd.on_epoch_begin
 
