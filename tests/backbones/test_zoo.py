@@ -12,7 +12,7 @@ import tl_strategies as tl
 from tl_strategies.backbones import efficientnet_lite0, zoo
 from tl_strategies.backbones.names import BUNDLED, UNTRAINED, backbone_names
 from tl_strategies.backbones.zoo import _applications, load_backbone
-from tl_strategies.data.clipart import unpack_clipart
+from tl_strategies.data.sources import unpack_clipart
 from tl_strategies.testing import tiny_backbone
 
 # ImageNet's classes from accordion to violin
