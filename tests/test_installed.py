@@ -14,6 +14,9 @@ KNOWN_FLAGS = {
     "tl-inspect": "--contact_sheet",
     "tl-search": "--tuner",
     "tl-curve": "--class_split",
+    "tl-probe": "--classifiers",
+    "tl-compare": "--html",
+    "tl-predict": "--views",
 }
 
 

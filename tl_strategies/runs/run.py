@@ -27,6 +27,7 @@ from tl_strategies.runs.manifest import RECORD, begin, held, match, to_json, to_
 from tl_strategies.runs.shares import prefetch_by
 from tl_strategies.runs.trainer import MODEL, Trainer, save_model
 from tl_strategies.settings.groups import Workers
+from tl_strategies.tracking.tensorboard import SECONDS
 from tl_strategies.training.checkpoint import copy_checkpoints
 from tl_strategies.training.engine import DivergedError, Engine
 from tl_strategies.training.forward import input_range, range_text
@@ -140,6 +141,8 @@ def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
         },
         "features": features.summary,
     }
+    engine.tracker.write_scalar(SECONDS, metrics["seconds"]["total"])
+    engine.tracker.flush()
     write_text(directory / "metrics.json", to_json(metrics))
     return Run(directory, metrics, plan)
 

@@ -18,7 +18,7 @@ from tl_strategies.settings.run import Settings
 from tl_strategies.store.cache import store_directory
 from tl_strategies.store.store import Store
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.tracking.tensorboard import Tracker
+from tl_strategies.tracking.tensorboard import SECONDS, Tracker
 from tl_strategies.training.bn_statistics import adapt_statistics
 from tl_strategies.training.checkpoint import Checkpoint
 from tl_strategies.training.engine import Engine
@@ -72,7 +72,8 @@ class Trainer:
     def engine(self, job: Job, features: Features, verbose: bool = True) -> Engine:
         """What trains a job's model in the job's directory, from where that stands."""
         tracker = Tracker(job.directory)
-        tracker.write_settings(job.settings.to_config() | {"n": job.plan.n}, str(job.plan))
+        config = job.settings.to_config() | {"n": job.plan.n}
+        tracker.write_settings(config, str(job.plan), job.task.metric)
         checkpoint = Checkpoint(job.directory / "checkpoints")
         return Engine(features, job.settings, checkpoint, tracker, verbose)
 
@@ -107,6 +108,7 @@ class Trainer:
         engine.train()
         scores = evaluate_features(engine.features)
         write_scores(engine.tracker, scores)
+        engine.tracker.write_scalar(SECONDS, engine.progress.seconds + engine.features.seconds)
         engine.tracker.flush()
         return scores
 

@@ -15,6 +15,12 @@ from tensorboard.summary.writer.event_file_writer import EventFileWriter
 from tl_strategies.directories import make_directory
 
 PARTS = ("train", "validation")
+COLUMNS = (  # of the HParams page
+    *("strategy", "n", "learning_rate", "epochs", "augment", "backbone", "dataset", "limit"),
+    *("image_size", "batch_size", "optimizer", "seed"),
+)
+SECONDS = "seconds"  # that a training took, with its features
+WITHIN = ("trials", "cells", "best", "search")  # folders whose runs need more of their path
 EVENTS = re.compile(r"(events\.out\.tfevents\.)(\d+)(\..+)")
 
 
@@ -45,11 +51,12 @@ class Tracker:
             writer.add_event(mark)
             writer.close()
 
-    def write_settings(self, config: dict[str, Any], plan: str) -> None:
-        """The settings as HParams and the plan as text."""
-        lists = {name: " ".join(value) for name, value in config.items() if isinstance(value, list)}
+    def write_settings(self, config: dict[str, Any], plan: str, metric: str) -> None:
+        """The settings and what they are compared by as HParams, and the plan as text."""
+        values = {name: config[name] for name in COLUMNS if config.get(name) is not None}
+        self.write_space([*COLUMNS], metric)
         with self.run.as_default():
-            hp.hparams(config | lists)
+            hp.hparams(values, trial_id=self._name())
             text = "\n".join(f"    {line}" for line in plan.splitlines())
             tf.summary.text("plan", text, step=0)
 
@@ -68,7 +75,7 @@ class Tracker:
 
     def write_space(self, names: list[str], metric: str) -> None:
         """The hyper-parameters and the metric that the HParams page compares the runs below by."""
-        metrics = [hp.Metric(f"{part}/{metric}") for part in ("validation", "test")]
+        metrics = [hp.Metric(name) for name in (f"validation/{metric}", f"test/{metric}", SECONDS)]
         with self.run.as_default():
             hp.hparams_config([hp.HParam(name) for name in names], metrics)
 
@@ -81,6 +88,13 @@ class Tracker:
         """A figure, uint8 of shape (height, width, channels)."""
         with self.run.as_default():
             tf.summary.image(name, pixels[None], step=0)
+
+    def _name(self) -> str:
+        """The run's directory, with as many folders as tell it apart from others."""
+        parts = self.directory.absolute().parts
+        inner = [i for i, part in enumerate(parts) if part in WITHIN or part.startswith("fold")]
+        start = min(inner, default=len(parts) - 1) - 1
+        return "/".join(parts[max(start, 1) :])
 
     def flush(self) -> None:
         self.run.flush()

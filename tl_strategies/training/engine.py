@@ -151,7 +151,7 @@ class Engine:
         )
         features.model.layers[-1].set_weights([kernel, bias])
         self.progress.seconds = time.perf_counter() - start
-        self.tracker.write_scalar("C", penalty)
+        self.tracker.write_scalar("classifier/C", penalty)
 
 
 class EpochEnd(keras.callbacks.Callback):
