@@ -20,7 +20,7 @@ COLUMNS = (  # of the HParams page
     *("image_size", "batch_size", "optimizer", "seed"),
 )
 SECONDS = "seconds"  # that a training took, with its features
-WITHIN = ("trials", "cells", "best", "search")  # folders whose runs need more of their path
+WITHIN = re.compile(r"trials|cells|best|search|fold\d+")  # folders inside one that has a name
 EVENTS = re.compile(r"(events\.out\.tfevents\.)(\d+)(\..+)")
 
 
@@ -92,7 +92,7 @@ class Tracker:
     def _name(self) -> str:
         """The run's directory, with as many folders as tell it apart from others."""
         parts = self.directory.absolute().parts
-        inner = [i for i, part in enumerate(parts) if part in WITHIN or part.startswith("fold")]
+        inner = [i for i, part in enumerate(parts) if WITHIN.fullmatch(part)]
         start = min(inner, default=len(parts) - 1) - 1
         return "/".join(parts[max(start, 1) :])
 
