@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tl_apps.flags import Command, parse
 from tl_apps.stopping import at_once, how_to_go_on, stoppable
 from tl_strategies import __version__
+from tl_strategies.directories import expanded
 from tl_strategies.environment import import_keras, take_over
 from tl_strategies.errors import FULL_DISK, UsageError
 from tl_strategies.output import UNSAFE, leave, shielded, shown, silenced
@@ -125,6 +126,20 @@ def whereabouts(directory: pathlib.Path, **files: str) -> list[str]:
 def with_spread(mean: float, spread: float | None) -> str:
     """A score of one training, or of several."""
     return f"{mean:.3f}" if spread is None else f"{mean:.3f} ± {spread:.3f}"
+
+
+def output_file(flag: str, path: str) -> pathlib.Path:
+    """Where a command writes a file; a UsageError where it cannot."""
+    file = expanded(path)
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        if file.is_dir() or not os.access(file.parent, os.W_OK):
+            raise OSError("it is a directory, or nobody may write there")
+    except OSError as error:
+        raise UsageError(
+            f"--{flag} must be a path to write to. Received: {path}: {error}"
+        ) from error
+    return file
 
 
 def import_source(dataset: str) -> None:

@@ -5,7 +5,6 @@ import csv
 import html
 import io
 import math
-import pathlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -37,11 +36,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(values: dict[str, Any]) -> None:
     rows = compare(values[RUNS] or ["runs"])
     names = differing(rows)
-    if values["csv"]:
-        write_text(pathlib.Path(values["csv"]), _csv([row.record(names) for row in rows]))
+    files = {name: cli.output_file(name, values[name]) for name in ("csv", "html") if values[name]}
+    if "csv" in files:
+        write_text(files["csv"], _csv([row.record(names) for row in rows]))
     table = [_cells(i, row, names) for i, row in enumerate(rows, 1)]
-    if values["html"]:
-        write_text(pathlib.Path(values["html"]), page(rows, table))
+    if "html" in files:
+        write_text(files["html"], page(rows, table))
     print(f"{text_table(table)}\n\n{verdict(rows)}")
 
 
@@ -96,7 +96,9 @@ def verdict(rows: list[Row]) -> str:
     first, *others = rows
     known = [row for row in others if row.difference is not None]
     near = [row for row in known if not row.told_apart]
-    lines = [f"best on validation images: {shown(str(first.directories[0]))}"]
+    name = shown(str(first.directories[0]))
+    ranked = not math.isnan(first.score("validation")[0])
+    lines = [f"best on validation images: {name}" if ranked else "no run has validation images"]
     if known:
         lines.append(
             "differences are those of test images, in points, with 95 % intervals; "

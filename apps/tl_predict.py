@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from tl_apps import cli
 from tl_apps.flags import QUIET, Command, Flag
+from tl_strategies.directories import expanded
 from tl_strategies.errors import UsageError
 from tl_strategies.files import atomic_write
 from tl_strategies.output import cell, shown
@@ -51,14 +52,18 @@ def _run(values: dict[str, Any]) -> int:
     runs, names = _split(values[NAMES])
     for name in ("top", "views"):
         require(name, values[name] >= 1, "at least 1", values[name])
-    out = values["out"] and pathlib.Path(values["out"])
+    out = values["out"] and cli.output_file("out", values["out"])
     if out and out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"--out must end in .csv or .jsonl. Received: {out}.")
+    if values["sort"]:
+        cli.output_file("sort", str(pathlib.Path(values["sort"]) / "label"))
     with cli.quiet_import():
         from tl_strategies.evaluation.predict import Predictor, image_paths
         from tl_strategies.tracking.progress import progress_bar
 
     predictor = Predictor(runs)
+    if "-" in names and hasattr(sys.stdin, "reconfigure"):
+        sys.stdin.reconfigure(errors="surrogateescape")  # file names may be any bytes
     paths = image_paths(names, sys.stdin)
     bar = progress_bar(len(paths), "images") if out else lambda done: None
     failed = 0
@@ -83,7 +88,7 @@ def _split(names: list[str]) -> tuple[list[pathlib.Path], list[str]]:
     """The runs, which come first, and the images."""
     runs = []
     for name in names:
-        path = pathlib.Path(name).expanduser()
+        path = expanded(name)
         is_run = any((path / place / "plan.json").is_file() for place in ("", "best", "fold1"))
         if runs and not is_run:
             break

@@ -41,7 +41,8 @@ def _run(values: dict[str, Any]) -> None:
         "",
         table(summary),
         "",
-        f"best: {best['classifier']} on unit {best['depth']}, {best['unit']}, of {best['network']}",
+        f"best on validation images: {best['classifier']} on unit {best['depth']}, {best['unit']}, "
+        f"of {best['network']}",
         "",
         f"figure       {directory / 'probe.png'}",
         f"rows         {directory / 'probe.csv'}",

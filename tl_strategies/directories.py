@@ -13,9 +13,24 @@ from tl_strategies.opening import locked, open_regular
 
 MARK = ".tl_strategies"  # a file, as CACHEDIR.TAG is in a cache
 MADE, USED = "made by tl-strategies", "used by tl-strategies"  # its first line
-RECORDS = ("plan.json", "search.json", "study.json")  # each marks a piece of long work
+RECORDS = (
+    "plan.json",
+    "search.json",
+    "study.json",
+    "probing.json",
+)  # each marks a piece of long work
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 NUMBER = re.compile(r"[0-9a-f]{16}")  # its second line
+
+
+def expanded(path: str | os.PathLike) -> pathlib.Path:
+    """A path with ~ for a home; a UsageError where nobody has it."""
+    try:
+        return pathlib.Path(path).expanduser()
+    except RuntimeError as error:
+        raise UsageError(f"A path must be one that you can read. Received: {path}: {error}") from (
+            error
+        )
 
 
 def is_ours(directory: str | os.PathLike) -> bool:

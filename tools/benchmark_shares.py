@@ -60,7 +60,7 @@ def compute_here(trainer: Trainer, job) -> float:
     """Seconds of the pass in this process."""
     features = trainer.features(job)
     inputs = trainer.inputs(features, job.settings)
-    depth = features.frozen_depth
+    depth = features.plan.frozen_depth
     features.store.share(features.wanted(depth, inputs), np.array([0]))  # traces the network
     start = time.time()
     features.fetch(depth, inputs)
@@ -70,7 +70,7 @@ def compute_here(trainer: Trainer, job) -> float:
 def compute_by(workers: Workers, trainer: Trainer, job) -> float:
     """Seconds of the pass by workers."""
     features = trainer.features(job)
-    shares = make_shares(trainer, job, features, [features.frozen_depth], workers)
+    shares = make_shares(trainer, job, features, [features.plan.frozen_depth], workers)
     opening = Opening("tl_strategies.runs.shares:open_run", (job.settings, job.directory))
     timed = Opening("benchmark_shares:open_timed", (opening,))
     with contextlib.closing(execute(in_order(shares), workers, timed, job.directory)) as work:

@@ -48,7 +48,7 @@ def main() -> None:
 
     print("going on")
     weights = np.ones(flags.images)
-    time_fits(_fits("logistic_regression", codes[train], labels[train], weights, 0))
+    time_fits(_fits("logistic_regression", codes[train], labels[train], flags.labels, weights, 0))
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"  {held:.1f} GB at most")
 

@@ -34,6 +34,8 @@ class Squares:
             raise UnpicklableError(lambda: None)
         if kind == "grows":
             self.held = [*getattr(self, "held", ()), b"x" * 50_000_000]
+        if kind == "takes long":
+            time.sleep(2)
         if kind == "waits":
             time.sleep(60)
         return number**2, os.getpid()

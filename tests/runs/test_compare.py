@@ -42,11 +42,11 @@ def test_ranked_by_validation_with_differences_to_the_first(tmp_path):
     write_run(tmp_path / "deep" / "c", 0.9, np.roll(hits, 2), strategy="full", n=0)
     write_run(tmp_path / "d", None, hits, dataset="folder:others", test=range(500, 700))
     rows = compare([tmp_path])
-    assert [row.directories[0].name for row in rows] == ["c", "b", "d", "a"]
+    assert [row.directories[0].name for row in rows] == ["c", "b", "a", "d"]
     assert rows[0].difference is None
     assert rows[1].difference[0] == pytest.approx(0.25 - 0.75)
-    assert (rows[1].told_apart, rows[2].told_apart, rows[3].told_apart) == (True, None, False)
-    assert rows[3].difference[0] == 0
+    assert (rows[1].told_apart, rows[2].told_apart, rows[3].told_apart) == (True, False, None)
+    assert rows[2].difference[0] == 0
     assert differing(rows) == ["epochs"]
     records = [row.record(differing(rows)) for row in rows]
     assert [record["strategy"] for record in records] == ["full", *["partial"] * 3]
@@ -79,14 +79,41 @@ def test_runs_searches_and_folds_of_ours(settings, tmp_path):
     assert sum(row.difference is not None for row in rows.values()) == 2
 
 
-def test_several_labels_an_image(tmp_path):
-    for name, predicted in (("a", "cat;dog"), ("b", "dog")):
-        run = write_run(tmp_path / name, 0.5, [True])
-        file = run / "predictions.csv"
-        lines = [file.read_text().splitlines()[0], *["x.png,cat;dog,PREDICTED,test,1,1"] * 1]
-        file.write_text("\n".join(lines).replace("PREDICTED", predicted) + "\n")
+@pytest.mark.parametrize(
+    ("label", "predicted", "right"),
+    [("cat;dog", "cat;dog", 1), ("cat;dog", "dog", 0.5), ("cat", "dog", 0), ("", "cat;dog", 0)],
+)
+def test_several_labels_an_image(tmp_path, label, predicted, right):
+    for name, told in (("a", label), ("b", predicted)):
+        run = write_run(tmp_path / name, 0.9 if name == "a" else 0.5, [True])
+        head = (run / "predictions.csv").read_text().splitlines()[0]
+        (run / "predictions.csv").write_text(f"{head}\nx.png,{label},{told},test,1,1\n")
+        (run / "plan.json").write_text('{"head": {"multilabel": true}}')
         (run / "config.toml").write_text(f'name = "{name}"')
-    assert compare([tmp_path])[1].difference[0] == pytest.approx(-0.5)
+    assert compare([tmp_path])[1].difference[0] == pytest.approx(right - 1)
+
+
+def test_links_and_other_names_of_a_run_do_not_count(tmp_path):
+    run = write_run(tmp_path / "runs" / "a", 0.5, [True])
+    (tmp_path / "runs" / "loop").symlink_to(tmp_path / "runs")
+    [row] = compare([tmp_path / "runs", run, tmp_path / "runs" / ".." / "runs"])
+    assert len(row.directories) == 1
+
+
+def test_without_validation_images_there_is_no_spread_and_no_first_place(tmp_path):
+    for seed in range(2):
+        write_run(tmp_path / f"all{seed}", None, [True], seed=seed, train_on="train+validation")
+    write_run(tmp_path / "some", 0.3, [False])
+    rows = compare([tmp_path])
+    assert rows[0].directories[0].name == "some"
+    assert rows[1].score("validation")[1] is None
+
+
+def test_a_search_that_was_probed_first_is_there(tmp_path):
+    write_run(tmp_path / "search" / "best", 0.5, [True])
+    for name in ("search.json", "probe.json"):
+        (tmp_path / "search" / name).write_text("{}")
+    assert compare([tmp_path])[0].note == "best of 0 trials"
 
 
 @pytest.mark.parametrize(

@@ -365,6 +365,34 @@ def test_what_is_missing_has_room_or_is_not_shared(tmp_path):
     assert rows.computed == [4, 6]
 
 
+def test_room_for_several_tables_is_made_for_their_sum(tmp_path):
+    store = Store(tmp_path / "store", limit=24 * 30)
+    fetch(store, Rows(*range(20)), "old")
+    promised = 0
+    for name in ("a", "b"):
+        wanted = Wanted({"what": name}, {"kind": name}, keys(*range(12)), SHAPE, "float32", Rows())
+        promised += 24 * len(store.make_room(wanted, promised))
+    assert promised == 24 * 24
+    assert sum(table["bytes"] for table in store.tables()) + promised <= store.limit
+
+
+def test_chunks_of_many_shares_become_one_without_copies(tmp_path):
+    store = Store(tmp_path / "store")
+    rows = Rows(*range(table.MOST_CHUNKS + 6))
+    numbers = keys(*rows.numbers)
+    wanted = Wanted({"what": "a"}, {"kind": "a"}, numbers, SHAPE, "float32", rows)
+    store.make_room(wanted)
+    for at in range(len(numbers)):
+        store.share(wanted, np.array([at]))
+    for chunk in chunks(store)[:3]:  # as if another process had written the same
+        shutil.copytree(chunk, chunk.with_name("chunk-" + chunk.name[6:][::-1]))
+    assert len(chunks(store)) == len(numbers) + 3
+    check(fetch(store, rows), rows.numbers)
+    assert len(chunks(store)) == 1
+    assert [entry["rows"] for entry in store.tables()] == [len(numbers)]
+    assert sorted(rows.computed) == sorted(rows.numbers)
+
+
 def test_who_dies_lets_the_lock_go(tmp_path, start):
     slow = start(60)
     while not (tmp_path / "log").exists():

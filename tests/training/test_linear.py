@@ -25,6 +25,7 @@ def test_separable_codes_are_separated(classifier, labels):
         classifier,
         {part: data[0] for part, data in parts.items()},
         {part: data[1] for part, data in parts.items()},
+        labels,
         np.ones(100),
         0,
         done.append,
@@ -45,7 +46,7 @@ def test_a_label_that_all_images_have_or_none(classifier):
     parts = ("train", "validation")
     kernel, bias, _ = fit_linear(
         *(classifier, dict.fromkeys(parts, codes), dict.fromkeys(parts, labels)),
-        *(np.ones(60), 0, lambda done: None),
+        *(3, np.ones(60), 0, lambda done: None),
     )
     scores = codes @ kernel + bias
     np.testing.assert_array_equal(scores[:, 0] > 0, chosen == 0)
@@ -59,7 +60,7 @@ def test_going_on_from_one_penalty_to_the_next_ends_where_starting_anew_does(lab
     codes, chosen = clusters(120, labels, 4)
     codes = codes + np.random.default_rng(0).normal(size=codes.shape).astype("float32")
     weights = np.linspace(0.5, 2, 120)
-    for penalty, kernel, bias in _fits("logistic_regression", codes, chosen, weights, 0):
+    for penalty, kernel, bias in _fits("logistic_regression", codes, chosen, labels, weights, 0):
         model = LogisticRegression(C=penalty, max_iter=5000).fit(codes, chosen, weights)
         own = (codes @ kernel + bias).argmax(axis=1)
         assert np.mean(own == model.predict(codes)) >= 0.98
@@ -68,7 +69,7 @@ def test_going_on_from_one_penalty_to_the_next_ends_where_starting_anew_does(lab
 def test_what_does_not_converge_is_said_in_a_line(monkeypatch, capsys):
     monkeypatch.setattr(linear, "MOST_STEPS", 1)
     codes, chosen = clusters(60, 3, 0)
-    list(_fits("linear_svm", codes, chosen, np.ones(60), 0))
+    list(_fits("linear_svm", codes, chosen, 3, np.ones(60), 0))
     assert "LinearSVC with C = 100 ended after 1 steps\n" in capsys.readouterr().out
 
 

@@ -37,6 +37,13 @@ class Images:
         """Images at positions in the listing."""
         return self.array[self.rows[positions]]
 
+    def split_again(self, splitting: Splitting) -> "Images":
+        """The same images, already decoded, in other parts."""
+        listing, kept, parts, train = assign_parts(self.listing, self.keys, splitting)
+        return Images(
+            *(listing, self.array, self.rows[kept], self.keys[kept], self.decoding, parts, train)
+        )
+
     def some_of_each(self, count: int) -> np.ndarray:
         """Positions of so many images at most, as many of each label as there is room for."""
         each = max(1, count // self.listing.task.label_count)

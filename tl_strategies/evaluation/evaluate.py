@@ -95,7 +95,7 @@ def write_scores(tracker: Tracker, results: dict[str, dict[str, float]]) -> None
 
 def evaluate_features(features: Features) -> dict[str, dict[str, float]]:
     """Metrics by part of the model as it stands, from features that no phase trained."""
-    depth = features.frozen_depth
+    depth = features.plan.frozen_depth
     inputs = {part: part_inputs(features.images, part) for part in EVALUATED_PARTS}
     forward = features.forward(depth, None)
     results = {}

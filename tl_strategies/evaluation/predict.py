@@ -15,6 +15,7 @@ import numpy as np
 from tl_strategies.data.augment import augment
 from tl_strategies.data.decode import Source, decode_images
 from tl_strategies.data.folder import SYSTEMS
+from tl_strategies.directories import expanded
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
 from tl_strategies.files import read_text
@@ -67,13 +68,13 @@ class Predictor:
             strict=True,
         )
         batches = iter(lambda: [*itertools.islice(decoded, BATCH)], [])
-        for number, batch in enumerate(one_ahead(batches)):
+        for batch in one_ahead(batches):
             good = [images for images in batch if not isinstance(images[0], str)]
-            values = iter(self._batch(good, number, views) if good else ())
+            values = iter(self._batch(good, views) if good else ())
             for images in batch:
                 yield images[0] if isinstance(images[0], str) else next(values)
 
-    def _batch(self, images: list[tuple], number: int, views: int) -> np.ndarray:
+    def _batch(self, images: list[tuple], views: int) -> np.ndarray:
         """Mean probabilities of a batch, one array an image for each size."""
         found, columns = [], zip(*images, strict=True)
         for column, forwards in zip(columns, self._forwards.values(), strict=True):
@@ -81,7 +82,7 @@ class Predictor:
             for view in range(views):
                 shown = padded
                 if view:
-                    keys = [_key(number * BATCH + i, view) for i in range(BATCH)]
+                    keys = [_key(image, view) for image in padded]
                     shown = augment("standard", padded, np.array(keys, "S32"))
                 found += [forward(shown)[: len(images)] for forward in forwards]
         return found[0] if len(found) == 1 else np.mean(found, axis=0)
@@ -96,7 +97,7 @@ def model_places(directory: pathlib.Path) -> list[pathlib.Path]:
     for places in (
         [directory],
         [directory / "best"],
-        sorted(directory.glob("fold*"), key=lambda fold: (len(fold.name), fold.name)),
+        sorted(directory.glob("fold[0-9]*"), key=lambda fold: (len(fold.name), fold.name)),
     ):
         if places and all((place / MODEL).is_file() for place in places):
             return places
@@ -135,8 +136,8 @@ def _load(place: pathlib.Path, count: int) -> keras.Model:
     return model
 
 
-def _key(number: int, view: int) -> str:
-    return hashlib.blake2b(f"{number} {view}".encode(), digest_size=16).hexdigest()
+def _key(image: np.ndarray, view: int) -> str:
+    return hashlib.blake2b(image.tobytes() + bytes([view]), digest_size=16).hexdigest()
 
 
 def image_paths(names: Sequence[str], lines: Iterable[str] = ()) -> list[str]:
@@ -147,7 +148,7 @@ def image_paths(names: Sequence[str], lines: Iterable[str] = ()) -> list[str]:
     """
     paths: list[str] = []
     for name in names:
-        path = pathlib.Path(name).expanduser()
+        path = expanded(name)
         if name == "-":
             paths += [line.rstrip("\n") for line in lines if line.strip()]
         elif path.is_dir():
@@ -155,8 +156,7 @@ def image_paths(names: Sequence[str], lines: Iterable[str] = ()) -> list[str]:
         elif path.suffix.lower() == ".csv" and path.is_file():
             paths += _column(path)
         elif GLOB & set(name) and not path.exists():
-            found = pathlib.Path(path.anchor).glob(str(path.relative_to(path.anchor)))
-            paths += sorted(str(file) for file in found if file.is_file())
+            paths += _matching(path)
         else:
             paths.append(str(path))
     if not paths:
@@ -165,6 +165,16 @@ def image_paths(names: Sequence[str], lines: Iterable[str] = ()) -> list[str]:
             f"paths from standard input. Received: {', '.join(names) or 'none'}: no image."
         )
     return paths
+
+
+def _matching(pattern: pathlib.Path) -> list[str]:
+    try:
+        found = pathlib.Path(pattern.anchor).glob(str(pattern.relative_to(pattern.anchor)))
+        return sorted(str(file) for file in found if file.is_file())
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"A pattern of images must be one that can be looked for. Received: {pattern}: {error}"
+        ) from error
 
 
 def _files_below(folder: pathlib.Path) -> list[str]:

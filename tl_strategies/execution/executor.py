@@ -184,8 +184,9 @@ class _Executor:
         if kind == UNOPENED:
             raise result
         task, slot.task = slot.task, None
-        slot.size = slot.size or size
-        if size - slot.size > self.growth:
+        if task.measured:
+            slot.size = slot.size or size
+        if size - (slot.size or size) > self.growth:
             print(f"a worker that has grown to {size / 1e9:.1f} GB is replaced", flush=True)
             self.pool.stop(number)
             self.slots[number] = _Slot()

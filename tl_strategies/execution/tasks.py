@@ -17,11 +17,13 @@ class Task:
         name: for people.
         argument: what the context's `run` gets; it can be pickled.
         directory: where the task writes its checkpoints and its result.
+        measured: whether the memory that a worker holds after it is what its tasks need.
     """
 
     name: str
     argument: Any
     directory: pathlib.Path
+    measured: bool = True
 
 
 class Context(Protocol):

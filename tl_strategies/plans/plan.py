@@ -92,6 +92,12 @@ class Plan:
         """Learning-rate multiplier by the name of each trainable unit."""
         return {u.name: u.learning_rate_multiplier for u in self.units if u.trainable}
 
+    @property
+    def frozen_depth(self) -> int:
+        """How many leading units no phase trains."""
+        lowest = [phase.trainable_from for phase in self.phases]
+        return min([depth - 1 for depth in lowest], default=len(self.units))
+
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self), indent=1) + "\n"
 

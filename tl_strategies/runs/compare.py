@@ -13,12 +13,13 @@ import tomllib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tl_strategies.directories import expanded
 from tl_strategies.errors import UsageError
 from tl_strategies.files import read_json, read_text
 from tl_strategies.runs.manifest import RECORD
 from tl_strategies.settings.run import PLACES
 
-SEARCH, STUDY, PROBE = "search.json", "study.json", "probe.json"
+SEARCH, OTHERS = "search.json", ("study.json", "probing.json")
 SEEDS = ("seed", "split_seed")
 SHOWN = ("strategy", "n", "backbone", "dataset")  # columns of their own
 NORMAL = 1.96  # deviations on both sides that hold 95 %
@@ -40,7 +41,7 @@ class Row:
         values = [metrics[part].get(self.metric, math.nan) for metrics in self.metrics]
         spread = self.metrics[0].get("spread", {}).get(part, {}).get(self.metric)
         if len(values) > 1:
-            spread = statistics.stdev(values)
+            spread = statistics.stdev(values) if all(map(math.isfinite, values)) else None
         return statistics.fmean(values), spread
 
     @property
@@ -77,7 +78,7 @@ def compare(directories: Sequence[Any]) -> list[Row]:
     """
     found: dict[str, Row] = {}
     for directory in directories:
-        root = pathlib.Path(directory).expanduser()
+        root = expanded(directory)
         runs = list(find_runs(root))
         if not runs:
             absent = "" if root.is_dir() else ": it is no directory"
@@ -89,7 +90,8 @@ def compare(directories: Sequence[Any]) -> list[Row]:
             row = _read(path, note)
             key = repr((sorted(row.settings.items()), note))
             same = found.setdefault(key, row)
-            if same is not row and path not in same.directories:
+            known = {known.resolve() for known in same.directories}
+            if same is not row and path.resolve() not in known:
                 same.directories.append(path)
                 same.metrics += row.metrics
     rows = sorted(found.values(), key=_rank)
@@ -101,18 +103,19 @@ def compare(directories: Sequence[Any]) -> list[Row]:
 
 def find_runs(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
     """Directories of finished runs below one, each with what was folded into it."""
-    if not root.is_dir() or (root / STUDY).is_file() or (root / PROBE).is_file():
+    if not root.is_dir() or any((root / name).is_file() for name in OTHERS):
         return
     if (root / SEARCH).is_file():
         if (root / "best" / "metrics.json").is_file():
             trials = sum(1 for _ in (root / "trials").glob("*/point.json"))
             yield root / "best", f"best of {trials} trials"
     elif (root / "metrics.json").is_file():
-        folds = len(list(root.glob("fold*/metrics.json")))
+        folds = len(list(root.glob("fold[0-9]*/metrics.json")))
         yield root, f"{folds} folds" if folds else ""
     elif not (root / RECORD).is_file():  # a run that was stopped
         for path in sorted(root.iterdir()):
-            yield from find_runs(path)
+            if not path.is_symlink():  # which may lead back
+                yield from find_runs(path)
 
 
 def _read(directory: pathlib.Path, note: str) -> Row:
@@ -133,8 +136,9 @@ def _read(directory: pathlib.Path, note: str) -> Row:
 
 
 def _rank(row: Row) -> tuple[bool, float, str]:
-    score, _ = row.score("validation" if row.metrics[0]["validation"] else "test")
-    return math.isnan(score), -score, str(row.directories[0])
+    """Those without validation images come last: to rank them by test images would be to choose."""
+    score, _ = row.score("validation")
+    return math.isnan(score), 0.0 if math.isnan(score) else -score, str(row.directories[0])
 
 
 def differing(rows: Sequence[Row]) -> list[str]:
@@ -147,7 +151,7 @@ def _right(row: Row) -> dict[str, float]:
     """By test image, the share of its labels that a row's runs got right."""
     found: dict[str, list[float]] = {}
     for directory in row.directories:
-        folded = sorted(directory.glob("fold*/predictions.csv"))
+        folded = sorted(directory.glob("fold[0-9]*/predictions.csv"))
         for file in folded or [directory / "predictions.csv"]:
             for path, right in _predictions(file):
                 found.setdefault(path, []).append(right)
@@ -160,13 +164,17 @@ def _predictions(file: pathlib.Path) -> Iterator[tuple[str, float]]:
         return
     with file.open(newline="", encoding="utf-8", errors="surrogateescape") as lines:
         reader = csv.reader(lines)
-        names = set(next(reader, [])[4:])
+        count = len(next(reader, [])) - 4
+        plan = read_json(file.with_name(RECORD)) or {}
+        several = plan.get("head", {}).get("multilabel", False)
         for path, label, predicted, part, *_ in reader:
-            if part == "test":
-                wrong = 0.0 if label == predicted else 1.0
-                if wrong and not {label, predicted} <= names:  # several labels
-                    wrong = len(set(label.split(";")) ^ set(predicted.split(";"))) / len(names)
-                yield path, 1 - wrong
+            if part != "test":
+                continue
+            if not several:
+                yield path, float(label == predicted)
+                continue
+            true, told = (set(filter(None, text.split(";"))) for text in (label, predicted))
+            yield path, 1 - len(true ^ told) / count
 
 
 def paired_difference(

@@ -83,10 +83,11 @@ def _each_fold(job: Job, workers: Workers) -> list[dict[str, Any]]:
 
 
 def _shares(job: Job, workers: Workers) -> list[Task]:
-    """The features of all images, which are the same in every fold."""
-    if runs_here(workers):
+    """The features of all images, where they are the same in every fold, and one is left."""
+    left = len(list(job.directory.glob("fold[0-9]*/metrics.json"))) < job.settings.folds
+    if runs_here(workers) or not left or job.settings.bn == "adapt":
         return []
     first = fold_job(job, 1)
     trainer = Trainer(first)
     features = trainer.features(first)
-    return make_shares(trainer, first, features, [features.frozen_depth], workers)
+    return make_shares(trainer, first, features, [features.plan.frozen_depth], workers)

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import pathlib
+import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -15,12 +16,14 @@ from tl_strategies.runs.job import Job, open_job, replan
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.groups import Workers
 from tl_strategies.settings.run import Settings
+from tl_strategies.store.store import Store
+from tl_strategies.store.wanted import Wanted
 from tl_strategies.tracking.progress import TaskLines
 from tl_strategies.training.features import Features
 from tl_strategies.training.forward import BATCH
-from tl_strategies.training.inputs import Inputs
 
-ROWS = 10 * BATCH  # of a share: a worker that dies loses little, and the last ones end together
+ROWS = 10 * BATCH  # of a share, at least: a worker that dies loses little
+SHARES = 8  # for each worker, where images are many: the last ones end together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,30 +62,45 @@ def make_shares(
         workers: who does it.
         parts: of the data.
     """
-    if runs_here(workers):
-        return []
     kept = tuple(depth for depth in sorted(set(depths)) if features.kept(depth))
-    inputs = _inputs(trainer, features, job.settings, parts) if kept else {}
-    wanted = [features.wanted(depth, inputs) for depth in kept]
-    if not kept or sum(rows.bytes for rows in wanted) > features.store.limit:
+    if runs_here(workers) or not kept or not _portable(job.settings):
         return []
-    blocks = np.unique(np.concatenate([features.store.make_room(rows) for rows in wanted]) // ROWS)
+    wanted = _wanted(trainer, features, job.settings, kept, parts)
+    if sum(rows.bytes for rows in wanted) > features.store.limit:
+        return []
+    missing, promised = [], 0
+    for rows in wanted:
+        missing.append(features.store.make_room(rows, promised))
+        promised += len(missing[-1]) * rows.bytes // len(rows.keys)
     count = len(wanted[0].keys)
+    size = max(ROWS, BATCH * (count // (BATCH * SHARES * workers.workers)))
     tasks = []
-    for start in (blocks * ROWS).tolist():
-        stop = min(start + ROWS, count)
+    for start in (np.unique(np.concatenate(missing) // size) * size).tolist():
+        stop = min(start + size, count)
         name = f"features of rows {start + 1} to {stop} of {count}"
-        tasks.append(
-            Task(name, Share(job.settings, kept, tuple(parts), start, stop), job.directory)
-        )
+        share = Share(job.settings, kept, tuple(parts), start, stop)
+        tasks.append(Task(name, share, job.directory, measured=False))
     return tasks
 
 
-def _inputs(
-    trainer: Trainer, features: Features, settings: Settings, parts: Sequence[str]
-) -> dict[str, Inputs]:
+def _portable(settings: Settings) -> bool:
+    """Whether workers can be sent settings: a function of a user's may stand in them."""
+    try:
+        pickle.dumps(settings)
+    except (pickle.PicklingError, AttributeError, TypeError):
+        return False
+    return True
+
+
+def _wanted(
+    trainer: Trainer,
+    features: Features,
+    settings: Settings,
+    depths: Sequence[int],
+    parts: Sequence[str],
+) -> list[Wanted]:
     inputs = trainer.inputs(features, settings)
-    return {part: inputs[part] for part in parts}
+    return [features.wanted(depth, {part: inputs[part] for part in parts}) for depth in depths]
 
 
 class Sharing:
@@ -94,22 +112,21 @@ class Sharing:
 
     def __init__(self, context: Context):
         self.context = context
-        self._features: tuple[Settings, Features] | None = None
+        self._held: tuple[Any, Store, list[Wanted]] = (None, Store(None), [])
 
     def run(self, argument: Any) -> Any:
         """Compute a share, or do another task."""
         if not isinstance(argument, Share):
-            self._features = None
+            self._held = None, Store(None), []
             return self.context.run(argument)
-        trainer = self.context.trainer
-        if self._features is None or self._features[0] != argument.settings:
-            job = replan(trainer.job, argument.settings, trainer.job.directory)
-            self._features = argument.settings, trainer.features(job)
-        features = self._features[1]
-        inputs = _inputs(trainer, features, argument.settings, argument.parts)
-        for depth in argument.depths:
-            rows = np.arange(argument.start, argument.stop)
-            features.store.share(features.wanted(depth, inputs), rows)
+        whole = argument.settings.to_config(), argument.depths, argument.parts
+        if self._held[0] != whole:
+            trainer, settings = self.context.trainer, argument.settings
+            features = trainer.features(replan(trainer.job, settings, trainer.job.directory))
+            wanted = _wanted(trainer, features, settings, argument.depths, argument.parts)
+            self._held = whole, features.store, wanted
+        for rows in self._held[2]:
+            self._held[1].share(rows, np.arange(argument.start, argument.stop))
         return None
 
 
@@ -161,13 +178,14 @@ def execute_after(
                 yield ended
                 continue
             running.remove(ended.task.name)
-            lines.write(ended.task.name if ended.error is None else f"{ended.error}")
+            error = getattr(ended.error, "message", ended.error)
+            lines.write(ended.task.name if error is None else f"{ended.task.name}: {error}")
 
 
 def prefetch_by(workers: Workers, trainer: Trainer, job: Job, features: Features) -> None:
     """Have workers compute a run's features, at the depth that no phase trains."""
     parts = ("train", "validation")  # the saved model is evaluated on images
-    shares = make_shares(trainer, job, features, [features.frozen_depth], workers, parts)
+    shares = make_shares(trainer, job, features, [features.plan.frozen_depth], workers, parts)
     if shares:  # else nothing is to be opened
         opening = Opening(f"{__name__}:open_run", (job.settings, job.directory))
         list(execute_after(shares, lambda: None, workers, opening, job.directory))

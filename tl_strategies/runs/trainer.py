@@ -114,7 +114,7 @@ class Trainer:
 
     def prefetch(self, features: Features, settings: Settings, depth: int | None = None) -> None:
         """Have the store hold all parts' features, at the depth that no phase trains or another."""
-        depth = features.frozen_depth if depth is None else depth
+        depth = features.plan.frozen_depth if depth is None else depth
         if features.kept(depth):
             features.fetch(depth, self.inputs(features, settings))
 

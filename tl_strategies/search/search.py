@@ -214,9 +214,10 @@ def _shares(search: SearchSettings, trainer: Trainer, oracle: PersistentOracle) 
     job = trainer.job
     if not isinstance(oracle, Points) or runs_here(search) or job.settings.augment != "none":
         return []
-    points = [point for point in oracle.points if "n" in point and not fails(job, point)]
-    if not points:
+    jobs = [point_job(job, point) for point in oracle.points if not fails(job, point)]
+    jobs = [each for each in jobs if each.plan.frozen_depth > 0]
+    if not jobs:
         return []
-    deepest = point_job(job, max(points, key=lambda point: point["n"]))
-    depths = {point["n"] for point in points}
+    deepest = max(jobs, key=lambda each: each.plan.frozen_depth)
+    depths = {each.plan.frozen_depth for each in jobs}
     return make_shares(trainer, deepest, trainer.features(deepest), depths, search)

@@ -56,6 +56,7 @@ class Store:
         if self.directory is None:
             return self._hold(wanted)
         table = self._table(wanted)
+        table.merge()
         status = "hit"
         if len(_missing(wanted.keys, table)):
             status = "miss"
@@ -82,15 +83,20 @@ class Store:
         rows = [places[key] for key in wanted.keys]
         return stored_rows(rows, wanted.whole, wanted.dtype, wanted.again())
 
-    def make_room(self, wanted: Wanted) -> np.ndarray:
-        """Positions of the rows that are missing, which have room now; none where they have not."""
+    def make_room(self, wanted: Wanted, promised: int = 0) -> np.ndarray:
+        """Positions of the rows that are missing, which have room now; none where they have not.
+
+        `promised` are bytes that other tables will get meanwhile.
+        """
         nothing = np.array([], int)
         if self.directory is None:
             return nothing
         table = self._table(wanted)
         try:
             with table.lock():
-                return self._missing(table, wanted.keys)
+                missing = self._missing(table, wanted.keys, promised)
+                table.create(wanted.metadata)  # the last one to make way for others
+                return missing
         except (OSError, NoStoreError):  # which `fetch` will say
             return nothing
 
@@ -155,11 +161,12 @@ class Store:
                 raise
             raise NoStoreError(f"{self.directory} cannot be written to ({error})") from error
 
-    def _missing(self, table: Table, keys: np.ndarray) -> np.ndarray:
+    def _missing(self, table: Table, keys: np.ndarray, promised: int = 0) -> np.ndarray:
         """What a table has not, once there is room for it. The table's lock must be held."""
         missing = _missing(keys, table)
         whole, needed = (count * table.row_bytes for count in (len(set(keys)), len(missing)))
-        return missing if make_room(table, whole, needed, self.limit) else _missing(keys, table)
+        kept = make_room(table, whole, needed + promised, self.limit)
+        return missing if kept else _missing(keys, table)
 
     def _read(self, table: Table, wanted: Wanted, status: str) -> Entry:
         places = table.find(wanted.keys)

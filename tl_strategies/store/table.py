@@ -13,7 +13,6 @@ import os
 import pathlib
 import re
 import secrets
-import shutil
 import time
 import zlib
 from collections.abc import Iterable, Iterator
@@ -104,30 +103,53 @@ class Table:
         """
         rows = iter(rows)
         began = time.monotonic()
-        make_directory(self.path, marked=True)
-        if not is_table(self.path):
-            raise OSError(errno.EEXIST, "it is in the place of a table", str(self.path))
         if not shared:  # else another process may be writing, or reading what is merged
+            self.create(metadata)
             remove_leftovers(self.path)
             self._merge()
-        write_text(self.path / ABOUT, json.dumps({**metadata, "row_bytes": self.row_bytes}))
+        elif not is_table(self.path):
+            raise OSError(errno.ENOENT, "the table has made way for another one", str(self.path))
         while (first := next(rows, None)) is not None:
             with atomic_write(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
                 self._write_chunk(aside, itertools.chain([first], rows), began)
+
+    def create(self, metadata: dict[str, Any]) -> None:
+        """Make its directory, and say what it is. The lock must be held.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        make_directory(self.path, marked=True)
+        if not is_table(self.path):
+            raise OSError(errno.EEXIST, "it is in the place of a table", str(self.path))
+        write_text(self.path / ABOUT, json.dumps({**metadata, "row_bytes": self.row_bytes}))
+
+    def merge(self) -> None:
+        """Make one chunk of many, unless another process is at work on the table."""
+        if len(self._chunks()) >= MOST_CHUNKS:
+            with contextlib.suppress(OSError), self.lock(wait=False):
+                self._merge()
 
     def _merge(self) -> None:
         """Make one chunk of many: each takes an open file of every process that reads it."""
         chunks = self._chunks()
         if len(chunks) < MOST_CHUNKS:
             return
+        seen: set[bytes] = set()  # two processes may have written the same row
+        indices = []
         with atomic_write(self.path / f"chunk-{secrets.token_hex(8)}") as aside:
             aside.mkdir()
             with (aside / ROWS).open("wb") as target:
                 for chunk in chunks:
+                    index = _read_index(chunk)
+                    new = [i for i, key in enumerate(index["key"]) if key not in seen]
+                    seen.update(index["key"])
+                    indices.append(index[new])
                     with (chunk / ROWS).open("rb") as source:
-                        shutil.copyfileobj(source, target)
-            index = np.concatenate([_read_index(chunk) for chunk in chunks])
-            np.save(aside / KEYS, index)
+                        for row in new:
+                            source.seek(row * self.row_bytes)
+                            target.write(source.read(self.row_bytes))
+            np.save(aside / KEYS, np.concatenate(indices))
         for chunk in chunks:
             _delete_chunk(chunk)
 

@@ -53,7 +53,7 @@ class Engine:
         if not phases:
             self._fit_linear()
             return
-        trained = features.cut(features.frozen_depth)[1].variables
+        trained = features.cut(features.plan.frozen_depth)[1].variables
         anchors = pretrained_values(features.model, features.plan, features.units)
         self.progress, state = self.checkpoint.load() or (self.progress, [])
         progress = self.progress
@@ -145,6 +145,7 @@ class Engine:
             head.classifier,
             codes,
             {part: np.concatenate([given.labels] * given.views) for part, given in inputs.items()},
+            head.labels,
             np.tile(inputs["train"].weights, inputs["train"].views),
             self.settings.seed,
             progress_bar(len(C_VALUES), "fits"),

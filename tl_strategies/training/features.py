@@ -62,12 +62,6 @@ class Features:
             self._forwards[start, end] = make_forward(stretch)
         return self._forwards[start, end]
 
-    @property
-    def frozen_depth(self) -> int:
-        """How many leading units no phase trains."""
-        lowest = [phase.trainable_from for phase in self.plan.phases]
-        return min([depth - 1 for depth in lowest], default=len(self.plan.units))
-
     def kept(self, depth: int) -> bool:
         """Whether features at a depth are stored: there are some, and there is a store."""
         return depth > 0 and self.store.directory is not None

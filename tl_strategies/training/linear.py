@@ -8,6 +8,7 @@ import numpy as np
 
 from tl_strategies.metrics import average_precisions
 
+UNSEEN = 100.0  # by which the score of a label without training images is below the others
 MOST_STEPS = 20_000  # of a solver
 C_VALUES = tuple(10.0**exponent for exponent in range(-2, 5))  # C of scikit-learn
 
@@ -16,6 +17,7 @@ def fit_linear(
     classifier: str,
     codes: dict[str, np.ndarray],
     labels: dict[str, np.ndarray],
+    count: int,
     weights: np.ndarray,
     seed: int,
     progress: Callable[[int], None],
@@ -25,6 +27,7 @@ def fit_linear(
     Args:
         classifier: "linear_svm" (one against the rest) or "logistic_regression".
         codes, labels: of "train" and "validation"; of shape (images, features), as in a Listing.
+        count: how many labels there are; one without training images gets the lowest score.
         weights: of the training images.
         seed: of the solver.
         progress: called with the number of fits done.
@@ -35,7 +38,7 @@ def fit_linear(
         scores are scaled for that by one temperature, chosen on the validation part, which changes
         no ranking.
     """
-    train, best = (codes["train"], labels["train"], weights), None
+    train, best = (codes["train"], labels["train"], count, weights), None
     for done, (penalty, kernel, bias) in enumerate(_fits(classifier, *train, seed), 1):
         scores = codes["validation"] @ kernel + bias
         metric = _metric(scores, labels["validation"])
@@ -55,7 +58,12 @@ def _metric(scores: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _fits(
-    classifier: str, codes: np.ndarray, labels: np.ndarray, weights: np.ndarray, seed: int
+    classifier: str,
+    codes: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    weights: np.ndarray,
+    seed: int,
 ) -> Iterator[tuple[float, np.ndarray, np.ndarray]]:
     """Each C with the kernel and the bias that it gives; of several labels, one against the rest.
 
@@ -77,7 +85,7 @@ def _fits(
             for model, own in zip(models, columns, strict=True)
         ]
         if labels.ndim == 1:
-            yield penalty, *found[0]
+            yield penalty, *_of_all(*found[0], np.unique(labels), count)
         else:
             kernel = np.stack([kernel[:, -1] for kernel, _ in found], axis=1)
             yield penalty, kernel, np.stack([bias[-1] for _, bias in found])
@@ -98,6 +106,16 @@ def _fit(model: Any, codes: np.ndarray, labels: np.ndarray, weights: np.ndarray)
     if kernel.shape[1] == 1:  # two labels: one score, for the second
         kernel, bias = np.hstack([-kernel, kernel]) / 2, np.hstack([-bias, bias]) / 2
     return kernel.astype("float32"), bias.astype("float32")
+
+
+def _of_all(
+    kernel: np.ndarray, bias: np.ndarray, present: np.ndarray, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Kernel and bias with a column for each label, also for those that were not there."""
+    whole = np.zeros((len(kernel), count), "float32")
+    low = np.full(count, bias.min() - UNSEEN, "float32")
+    whole[:, present], low[present] = kernel, bias
+    return whole, low
 
 
 def _temperature(scores: np.ndarray, labels: np.ndarray) -> float:

@@ -26,8 +26,8 @@ def problem(size, separable=True, seed=0):
 @pytest.mark.parametrize("size", [8, 200])
 @pytest.mark.parametrize("name", NAMES)
 def test_they_learn_what_is_there(name, size):
-    assert score_codes(name, *problem(size), seed=0) >= 0.95
-    nothing = [score_codes(name, *problem(size, False, seed), seed=0) for seed in range(4)]
+    assert min(score_codes(name, *problem(size), 3, seed=0)) >= 0.95
+    nothing = [score_codes(name, *problem(size, False, seed), 3, seed=0)[1] for seed in range(4)]
     assert 0.15 < np.mean(nothing) < 0.55
 
 
@@ -35,7 +35,7 @@ def test_they_learn_what_is_there(name, size):
 def test_images_with_several_labels(name):
     codes, labels = problem(20)
     several = {part: np.stack([own == 0, own >= 1], axis=1) for part, own in labels.items()}
-    assert score_codes(name, codes, several, seed=0) >= 0.95
+    assert min(score_codes(name, codes, several, 2, seed=0)) >= 0.95
 
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
@@ -43,16 +43,16 @@ def test_scale_and_shift_of_codes_change_nothing(name):
     codes, labels = problem(12, seed=3)
     scale = np.geomspace(0.1, 10, 12, dtype="float32")
     changed = {part: values * scale + 3 for part, values in codes.items()}
-    assert score_codes(name, changed, labels, 0) == score_codes(name, codes, labels, 0)
+    assert score_codes(name, changed, labels, 3, 0) == score_codes(name, codes, labels, 3, 0)
 
 
 @pytest.mark.parametrize("name", ["svm", "softmax", "ridge"])
 def test_the_space_of_the_training_images_is_enough(name, monkeypatch):
     codes, labels = problem(300, seed=5)
     codes = {part: 0.2 * values for part, values in codes.items()}
-    short = score_codes(name, codes, labels, seed=0)
+    short = score_codes(name, codes, labels, 3, seed=0)
     monkeypatch.setattr(classifiers, "spanned", lambda codes: codes)
-    assert score_codes(name, codes, labels, seed=0) == short
+    assert score_codes(name, codes, labels, 3, seed=0) == short
 
 
 def test_codes_in_the_space_of_the_training_images_keep_their_products():
@@ -65,9 +65,30 @@ def test_codes_in_the_space_of_the_training_images_keep_their_products():
     np.testing.assert_allclose((codes["train"] ** 2).sum(axis=1).mean(), 1, rtol=1e-3)
 
 
+@pytest.mark.parametrize("name", CLASSIFIERS)
+@pytest.mark.parametrize("absent", [1, 2])
+def test_a_label_without_training_images_is_never_told(name, absent):
+    codes, labels = problem(8)
+    kept = labels["train"] != absent
+    codes["train"], labels["train"] = codes["train"][kept], labels["train"][kept]
+    assert score_codes(name, codes, labels, 3, seed=0)[1] == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_neighbours_are_those_in_the_space_of_all_values():
+    """What of an image lies outside the space of the training images counts in its length."""
+    codes, labels = problem(400, seed=1)
+    codes = {part: 0.15 * values for part, values in codes.items()}
+    whole = classifiers._neighbours(standardised(codes), labels, 3)["test"]
+    assert score_codes("knn", codes, labels, 3, 0)[1] == np.mean(
+        whole.argmax(axis=1) == labels["test"]
+    )
+
+
 def test_dropout_has_its_seed():
     codes, labels = problem(8, seed=2)
     codes = {part: 0.3 * values for part, values in codes.items()}
-    scores = [score_codes("ridge" + DROPOUT, codes, labels, seed) for seed in (0, 0, *range(1, 9))]
+    scores = [
+        score_codes("ridge" + DROPOUT, codes, labels, 3, seed) for seed in (0, 0, *range(1, 9))
+    ]
     assert scores[0] == scores[1]
     assert len(set(scores)) > 1

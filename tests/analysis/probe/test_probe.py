@@ -5,10 +5,12 @@ import json
 import statistics
 
 import keras
+import numpy as np
 import pytest
 
 import tl_strategies as tl
-from tl_strategies.analysis.probe.probe import split_images
+from tl_strategies.analysis.probe.report import network_names
+from tl_strategies.data.parts import Splitting
 from tl_strategies.runs.job import check, prepare
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.run import Settings
@@ -43,7 +45,8 @@ def test_what_a_probe_leaves(given):
         assert (len(own), mean["splits"]) == (2, 2)
         assert mean["mean"] == pytest.approx(statistics.fmean(own))
         assert mean["deviation"] == pytest.approx(statistics.stdev(own))
-    assert summary["best"]["mean"] == max(mean["mean"] for mean in summary["means"])
+    best = max(mean["validation"] for mean in summary["means"])
+    assert summary["best"]["validation"] == best
     assert summary["best"]["mean"] > summary["chance"] == pytest.approx(1 / 3)
     table = (directory / "table.txt").read_text()
     assert table.count("mean ± deviation over 2 splits") == 2
@@ -61,7 +64,8 @@ def test_what_is_there_is_not_done_again(given):
     first = tl.probe(depths="1,3,5", classifiers="svm", **given)
     file = first["directory"] / "probe.csv"
     lines = file.read_text().splitlines(keepends=True)
-    marked = lines[1].rsplit(",", 1)[0] + ",12345.0\n"
+    *cells, _, validation = lines[1].split(",")
+    marked = ",".join([*cells, "12345.0", validation])
     file.write_text("".join([lines[0], marked, *lines[2:4]]))
     again = tl.probe(depths="1,3,5", classifiers="svm", **given)
     assert rows_of(first["directory"])[0]["seconds"] == "12345.0"
@@ -73,10 +77,26 @@ def test_what_is_there_is_not_done_again(given):
 
 def test_splits_differ_and_shots_count(settings):
     trainer = Trainer(prepare(check(Settings(**settings, shots=2))))
-    first, again, second = (split_images(trainer, split) for split in (0, 0, 1))
-    tested = [set(each.keys[each.positions("test")]) for each in (first, again, second)]
+    first = trainer.images()
+    splits = [first.split_again(Splitting(seed=seed, shots=2)) for seed in (0, 1)]
+    tested = [set(each.keys[each.positions("test")]) for each in (first, *splits)]
     assert tested[0] == tested[1] != tested[2]
-    assert [len(each.positions("train")) for each in (first, second)] == [6, 6]
+    assert [len(each.positions("train")) for each in splits] == [6, 6]
+    np.testing.assert_array_equal(splits[1][np.arange(42)], first[np.arange(42)])
+
+
+def test_data_with_all_its_parts_has_one_split(given, arrays):
+    flags = given | {"dataset": f"npz:{arrays}", "depths": "5", "classifiers": "ridge"}
+    assert tl.probe(**flags)["best"]["splits"] == 1
+    several = tl.probe(**(flags | {"shots": 3, "run_dir": given["run_dir"] + "2"}))
+    assert several["best"]["splits"] == 2
+
+
+def test_networks_of_one_file_name_are_two():
+    networks = [("a/tiny.keras", "none"), ("b/tiny.keras", "none"), ("c/other.keras", "none")]
+    names = network_names([*networks, networks[0]])
+    assert len(set(names.values())) == 3
+    assert names["c/other.keras", "none"] == "other.keras, none"
 
 
 def test_a_model_and_data_from_memory(given, photos):

@@ -149,7 +149,7 @@ def test_all_cells_see_as_many_views(settings):
             cell = Cell("random0", "AB", treatment, n, 0)
             own = replan(job, study.settings_of(cell), cell_directory(job.directory, cell))
             features = study.networks.prepare(own, study.given)
-            kept = features.kept(features.frozen_depth)
+            kept = features.kept(features.plan.frozen_depth)
             inputs = fitted_inputs(features.images, own.settings, kept)
             assert inputs["train"].views == views
 

@@ -43,6 +43,8 @@ def unit_codes(trainer: Trainer, images: Images, positions: np.ndarray) -> list[
     wanted = Wanted(identity, metadata, keys, (sum(sizes),), "float32", compute)
     entry = trainer.store.fetch(wanted)
     every = np.arange(len(positions))
-    stored = None if entry is None else entry.array[every]  # where there is a store
-    codes = np.stack([row for _, row in compute(every)]) if stored is None else stored
+    if entry is None:  # there is no store
+        codes = np.stack([row for _, row in compute(every)])
+    else:
+        codes = entry.array if isinstance(entry.array, np.ndarray) else entry.array[every]
     return np.split(codes, np.cumsum(sizes)[:-1], axis=1)

@@ -15,23 +15,22 @@ from tl_strategies.analysis.probe.codes import unit_codes
 from tl_strategies.analysis.probe.report import summarise, write_report
 from tl_strategies.analysis.probe.settings import GROUPS, ProbeSettings
 from tl_strategies.backbones.units import find_depth
-from tl_strategies.data.images import Images
 from tl_strategies.directories import claimed
 from tl_strategies.errors import UsageError
 from tl_strategies.files import write_text
 from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare
 from tl_strategies.runs.manifest import begin, to_json, to_toml
 from tl_strategies.runs.trainer import Trainer
-from tl_strategies.settings.run import PLACES
+from tl_strategies.settings.run import PLACES, Settings
 from tl_strategies.settings.schema import names_of
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import model_digest
 
-RECORD = "probe.json"
+RECORD = "probing.json"
 NAMES = (RECORD, "config.toml", "probe.csv", "summary.json", "table.txt", "probe.png")
 COLUMNS = (
     *("backbone", "weights", "depth", "unit", "size", "classifier", "split"),
-    *("accuracy", "seconds"),
+    *("accuracy", "seconds", "validation_accuracy"),
 )
 PARTS = ("train", "validation", "test")
 EACH = 10.0  # seconds after which probe.csv is written again
@@ -100,7 +99,7 @@ def _probe(probe: ProbeSettings, job: Job, rows: dict[tuple, dict[str, Any]]) ->
     network = settings.backbone, settings.weights
     left = [
         (split, depth, classifier)
-        for split in range(probe.splits)
+        for split in range(splits_of(probe, job))
         for depth in depths_of(probe, job)
         for classifier in probe.classifier_names
         if (*network, depth, classifier, split) not in rows
@@ -108,14 +107,14 @@ def _probe(probe: ProbeSettings, job: Job, rows: dict[tuple, dict[str, Any]]) ->
     if not left:
         return
     trainer = Trainer(job)
-    images, current = split_images(trainer, 0), 0
-    codes = unit_codes(trainer, images, np.arange(len(images.keys)))
-    row_of = {key: row for row, key in enumerate(images.keys)}
+    first = trainer.images(_split_settings(settings, 0))
+    codes = unit_codes(trainer, first, np.arange(len(first.keys)))
+    row_of = {key: row for row, key in enumerate(first.keys)}
     bar = progress_bar(len(left), f"classifiers on {settings.backbone}")
-    written = time.monotonic()
+    current, images, written = 0, first, time.monotonic()
     for done, (split, depth, classifier) in enumerate(left, 1):
         if split != current:
-            images, current = split_images(trainer, split), split
+            current, images = split, first.split_again(_split_settings(settings, split).splitting)
         parts = {part: images.positions(part) for part in PARTS}
         found = {
             part: codes[depth - 1][[row_of[key] for key in images.keys[positions]]]
@@ -123,9 +122,10 @@ def _probe(probe: ProbeSettings, job: Job, rows: dict[tuple, dict[str, Any]]) ->
         }
         labels = {part: images.listing.labels[positions] for part, positions in parts.items()}
         start = time.perf_counter()
-        accuracy = score_codes(classifier, found, labels, settings.seed + split)
+        count, seed = job.task.label_count, settings.seed + split
+        validation, test = score_codes(classifier, found, labels, count, seed)
         values = (*network, depth, job.units[depth - 1].name, codes[depth - 1].shape[1])
-        values += (classifier, split, accuracy, time.perf_counter() - start)
+        values += (classifier, split, test, time.perf_counter() - start, validation)
         rows[*network, depth, classifier, split] = dict(zip(COLUMNS, values, strict=True))
         if done == len(left) or time.monotonic() - written > EACH:
             _write_rows(file, rows)
@@ -133,11 +133,17 @@ def _probe(probe: ProbeSettings, job: Job, rows: dict[tuple, dict[str, Any]]) ->
         bar(done)
 
 
-def split_images(trainer: Trainer, split: int) -> Images:
-    """The images of a split, by its number from 0."""
-    settings = trainer.job.settings
+def splits_of(probe: ProbeSettings, job: Job) -> int:
+    """How many splits differ: where the data has all its parts, and all are used, there is one."""
+    given, settings = job.listing.parts, job.settings
+    fixed = settings.split is not None or (given is not None and set(given) >= set(PARTS))
+    return 1 if fixed and settings.shots is None and settings.limit is None else probe.splits
+
+
+def _split_settings(settings: Settings, split: int) -> Settings:
+    """Those of a split, by its number from 0."""
     seed = settings.seed if settings.split_seed is None else settings.split_seed
-    return trainer.images(dataclasses.replace(settings, split_seed=seed + split))
+    return dataclasses.replace(settings, split_seed=seed + split)
 
 
 def _chance(job: Job) -> float | None:
@@ -154,7 +160,10 @@ def _read_rows(file: pathlib.Path) -> dict[tuple, dict[str, Any]]:
         with file.open(newline="", encoding="utf-8") as lines:
             for row in csv.DictReader(lines):
                 row |= {name: int(row[name]) for name in ("depth", "size", "split")}
-                row |= {name: float(row[name]) for name in ("accuracy", "seconds")}
+                row |= {
+                    name: float(row[name])
+                    for name in ("accuracy", "seconds", "validation_accuracy")
+                }
                 key = ("backbone", "weights", "depth", "classifier", "split")
                 rows[tuple(row[name] for name in key)] = row
     return rows

@@ -26,8 +26,9 @@ def summarise(rows: list[dict[str, Any]], job: Job, chance: float | None) -> dic
         chance: the score of naming the most frequent label.
     """
     grouped: dict[tuple, list[dict[str, Any]]] = {}
+    names = network_names([(row["backbone"], row["weights"]) for row in rows])
     for row in rows:
-        network = f"{pathlib.Path(row['backbone']).name}, {pathlib.Path(row['weights']).name}"
+        network = names[row["backbone"], row["weights"]]
         key = (network, row["classifier"], row["depth"])
         grouped.setdefault(key, []).append(row)
     means = [
@@ -38,6 +39,7 @@ def summarise(rows: list[dict[str, Any]], job: Job, chance: float | None) -> dic
             "deviation": statistics.stdev(row["accuracy"] for row in found)
             if len(found) > 1
             else 0.0,
+            "validation": statistics.fmean(row["validation_accuracy"] for row in found),
             "seconds": sum(row["seconds"] for row in found),
         }
         for (network, classifier, depth), found in grouped.items()
@@ -46,8 +48,17 @@ def summarise(rows: list[dict[str, Any]], job: Job, chance: float | None) -> dic
         "dataset": job.settings.dataset,
         "metric": job.task.metric,
         "chance": chance,
-        "best": max(means, key=lambda row: row["mean"]),
+        "best": max(means, key=lambda row: row["validation"]),  # test images choose nothing
         "means": means,
+    }
+
+
+def network_names(networks: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A name of each network: of files only the last part, where that tells them apart."""
+    short = {each: ", ".join(pathlib.Path(part).name for part in each) for each in networks}
+    names = list(short.values())
+    return {
+        each: name if names.count(name) == 1 else ", ".join(each) for each, name in short.items()
     }
 
 
