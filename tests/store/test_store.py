@@ -337,6 +337,8 @@ def _share(directory, barrier, rows):
 def test_shares_are_added_at_the_same_time(tmp_path):
     context = multiprocessing.get_context("spawn")
     barrier = context.Barrier(2)
+    nothing = Wanted({}, {}, keys(*range(8)), SHAPE, "float32", Rows())
+    assert len(Store(tmp_path / "store").make_room(nothing)) == 8
     processes = [
         context.Process(target=_share, args=(tmp_path / "store", barrier, rows))
         for rows in (np.arange(4), np.arange(4, 8))
