@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import filecmp
 import json
 import pathlib
 import re
@@ -52,6 +53,8 @@ def _run(values: dict[str, Any]) -> int:
     runs, names = _split(values[NAMES])
     for name in ("top", "views"):
         require(name, values[name] >= 1, "at least 1", values[name])
+    threshold = values["threshold"]
+    require("threshold", 0 <= threshold <= 1, "from 0 to 1", threshold)
     out = values["out"] and cli.output_file("out", values["out"])
     if out and out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"--out must end in .csv or .jsonl. Received: {out}.")
@@ -162,13 +165,15 @@ def _jsonl(file: TextIO, likeliest: Callable) -> Write:
 
 
 def _copy(path: str, folder: pathlib.Path, labels: list[str]) -> None:
-    """Copy an image into the folder of its first label; one of that name gets a number."""
+    """Copy an image into the folder of its first label; another one of its name gets a number."""
     name = re.sub(r"[/\\\0]", "_", labels[0]).strip(". ") if labels else ""
     place = folder / (name or "none")
     place.mkdir(parents=True, exist_ok=True)
     source = pathlib.Path(path)
     target, number = place / source.name, 2
     while target.exists():
+        if filecmp.cmp(source, target, shallow=False):
+            return
         target = place / f"{source.stem}-{number}{source.suffix}"
         number += 1
     shutil.copy2(source, target)

@@ -34,12 +34,25 @@ def test_the_table_and_what_it_means(runs, tmp_path, capsys):
     assert main([str(runs / "third"), str(runs), *flags]) == 0
     output = capsys.readouterr().out
     lines = output.splitlines()
-    assert lines[0] == "strategy partial, n 9, backbone tiny, dataset folder:photos"
-    heads = ["run", "epochs", "validation", "test", "trained", "seconds", "to", "the", "first"]
+    assert lines[0] == (
+        "strategy partial, n 9, backbone tiny, dataset folder:photos, metric accuracy"
+    )
+    heads = [
+        "run",
+        "epochs",
+        "validation",
+        "test",
+        "trained",
+        "seconds",
+        "to",
+        "the",
+        "first",
+        "images",
+    ]
     assert lines[1].split() == heads
     assert [line.split()[0] for line in lines[2:5]] == ["1", "2", "3"]
     assert "+0.0 [" in lines[3]
-    assert lines[3].endswith("?")
+    assert lines[3].split()[-2:] == ["?", "100"]
     assert "-40.0 [" in lines[4]
     assert "1 of 2 (?) cannot be told apart from it" in output
     with files[0].open() as text:

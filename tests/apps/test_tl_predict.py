@@ -31,7 +31,7 @@ def test_to_the_screen(run, photos, tmp_path, capsys, monkeypatch):
 def test_to_files_and_folders(run, photos, tmp_path, capsys):
     table, lines = tmp_path / "labels.csv", tmp_path / "labels.jsonl"
     flags = ["--sort", str(tmp_path / "sorted"), "--top", "9"]
-    for _ in range(2):  # nothing in the folders is written over
+    for _ in range(2):  # what is there already is not copied again
         assert main([str(run), str(photos), "--out", str(table), *flags]) == 0
     assert main([str(run), str(photos), "--out", str(lines)]) == 0
     with table.open() as text:
@@ -43,7 +43,7 @@ def test_to_files_and_folders(run, photos, tmp_path, capsys):
     records = [json.loads(line) for line in lines.read_text().splitlines()]
     assert [record["predicted"] for record in records] == [[row["predicted"]] for row in rows]
     copies = [file.parent.name for file in (tmp_path / "sorted").rglob("*.png")]
-    assert sorted(copies) == sorted(2 * [row["predicted"] for row in rows])
+    assert sorted(copies) == sorted(row["predicted"] for row in rows)
 
 
 def test_several_labels(settings, photos, tmp_path, capsys):
@@ -68,6 +68,10 @@ def test_several_labels(settings, photos, tmp_path, capsys):
         (["RUN", "nothing*.png"], "no image"),
         (["RUN", "x.png", "--top", "0"], "--top must be at least 1"),
         (["RUN", "x.png", "--out", "labels.txt"], "--out must end in .csv or .jsonl"),
+        (["RUN", "x.png", "--out", "/dev/null/labels.csv"], "--out must be a path to write to"),
+        (["RUN", "x.png", "--sort", "/dev/null"], "--sort must be a path to write to"),
+        (["RUN", "x.png", "--threshold", "3"], "--threshold must be from 0 to 1"),
+        (["~nobody_at_all/run", "x.png"], "A path must be one that you can read"),
     ],
 )
 def test_mistakes(request, capsys, arguments, message):

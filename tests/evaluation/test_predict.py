@@ -94,7 +94,24 @@ def test_several_runs_are_averaged(run, tmp_path, settings):
     np.testing.assert_allclose(folds.predict(paths), np.mean(each, axis=0), atol=1e-6)
 
 
+def test_models_that_were_changed(run, tmp_path):
+    place = tmp_path / "copy"
+    shutil.copytree(run.directory, place)
+    model = keras.models.load_model(place / "model.keras")
+    model.layers[-1].activation = keras.activations.linear
+    keras.Model(model.inputs, model.layers[-1](model.layers[-2].output)).save(place / "model.keras")
+    paths, _ = predicted(run)
+    with pytest.raises(tl.UsageError, match="must give probabilities"):
+        list(Predictor([place]).stream(paths))
+    inputs = keras.Input((8,))
+    keras.Model(inputs, keras.layers.Dense(3)(inputs)).save(place / "model.keras")
+    with pytest.raises(tl.UsageError, match="must take images of shape"):
+        Predictor([place])
+
+
 def test_arrays_that_are_no_images(run):
+    with pytest.raises(tl.UsageError, match="must be a list of paths"):
+        run.predict("photo.png")
     for image in (np.zeros((8, 8, 3)), np.zeros((8, 8), "uint8"), np.zeros((8, 8, 4), "uint8")):
         with pytest.raises(tl.UsageError, match="uint8 arrays of shape"):
             run.predict([image])

@@ -42,15 +42,18 @@ def test_ranked_by_validation_with_differences_to_the_first(tmp_path):
     write_run(tmp_path / "deep" / "c", 0.9, np.roll(hits, 2), strategy="full", n=0)
     write_run(tmp_path / "d", None, hits, dataset="folder:others", test=range(500, 700))
     rows = compare([tmp_path])
-    assert [row.directories[0].name for row in rows] == ["c", "b", "a", "d"]
+    assert [row.directories[0].name for row in rows] == ["d", "c", "b", "a"]
+    other, *rows = rows  # another task
+    assert other.difference is None
     assert rows[0].difference is None
     assert rows[1].difference[0] == pytest.approx(0.25 - 0.75)
-    assert (rows[1].told_apart, rows[2].told_apart, rows[3].told_apart) == (True, False, None)
+    assert (rows[1].told_apart, rows[2].told_apart) == (True, False)
     assert rows[2].difference[0] == 0
+    assert rows[2].difference[3] == 200
     assert differing(rows) == ["epochs"]
     records = [row.record(differing(rows)) for row in rows]
-    assert [record["strategy"] for record in records] == ["full", *["partial"] * 3]
-    assert [record["epochs"] for record in records] == [8, 20, 8, 8]
+    assert [record["strategy"] for record in records] == ["full", "partial", "partial"]
+    assert [record["epochs"] for record in records] == [8, 20, 8]
 
 
 def test_runs_that_differ_in_seeds_are_a_row(tmp_path):
@@ -73,7 +76,7 @@ def test_runs_searches_and_folds_of_ours(settings, tmp_path):
     (tmp_path / "stopped").mkdir()
     (tmp_path / "stopped" / "plan.json").write_text("{}")
     rows = {row.note: row for row in tl.compare([tmp_path])}
-    assert sorted(rows) == ["", "3 folds", "best of 2 trials"]
+    assert sorted(rows) == ["", "3 folds", "best of 2 trainings"]
     assert rows["3 folds"].score("test")[1] > 0
     assert {row.told_apart for row in rows.values()} <= {None, True, False}
     assert sum(row.difference is not None for row in rows.values()) == 2
@@ -113,7 +116,7 @@ def test_a_search_that_was_probed_first_is_there(tmp_path):
     write_run(tmp_path / "search" / "best", 0.5, [True])
     for name in ("search.json", "probe.json"):
         (tmp_path / "search" / name).write_text("{}")
-    assert compare([tmp_path])[0].note == "best of 0 trials"
+    assert compare([tmp_path])[0].note == "best of 0 trainings"
 
 
 @pytest.mark.parametrize(
@@ -131,7 +134,7 @@ def test_intervals_hold_the_truth_in_95_of_100_cases(count, first, other, togeth
         others = (
             (images < both) | ((images >= both + mine) & (images < both + mine + yours))
         ) * 1.0
-        _, low, high = paired_difference(dict(enumerate(scores)), dict(enumerate(others)))
+        _, low, high, _ = paired_difference(dict(enumerate(scores)), dict(enumerate(others)))
         inside += low <= first - other <= high
     assert 0.94 <= inside / 2000 <= 0.985
 
@@ -140,11 +143,27 @@ def test_no_common_images_no_difference():
     assert paired_difference({"a": 1.0}, {"b": 1.0}) is None
 
 
-def test_what_is_no_run(tmp_path):
-    for directory in (tmp_path, tmp_path / "nowhere"):
+def test_what_is_no_run_is_left_out(tmp_path, capsys):
+    for directories in (tmp_path, tmp_path / "nowhere", []):
         with pytest.raises(tl.UsageError, match="must have finished runs"):
-            compare([directory])
-    run = write_run(tmp_path / "run", 0.5, [True])
-    (run / "metrics.json").write_text('{"test": {"accuracy": 1}}')
-    with pytest.raises(tl.UsageError, match="must have its config"):
-        compare([tmp_path])
+            compare(directories)
+    for name, file, text in (
+        ("half", "metrics.json", '{"test": {"accuracy": 1}}'),
+        ("cut", "predictions.csv", "path,label,predicted,part,cat,dog\nx.png,ca"),
+        ("bare", "config.toml", "no toml"),
+        ("empty", "metrics.json", ""),
+    ):
+        (write_run(tmp_path / name, 0.5, [True]) / file).write_text(text)
+    write_run(tmp_path / "fine", 0.5, [True])
+    (tmp_path / "stopped").mkdir()
+    [row] = compare([tmp_path, tmp_path / "stopped"])
+    assert row.directories == [tmp_path / "fine"]
+    output = capsys.readouterr().out
+    assert output.count("left out: ") == 7  # the empty metrics are said to be damaged twice
+    assert f"left out: {tmp_path / 'stopped'}: no finished run" in output
+
+
+def test_runs_themselves(settings):
+    run = tl.fit("head", **(settings | {"epochs": 1}))
+    assert tl.compare(run)[0].directories == tl.compare([run])[0].directories == [run.directory]
+    assert len(repr(tl.compare(run))) < 500

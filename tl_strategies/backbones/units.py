@@ -57,19 +57,19 @@ def find_units(model: "keras.Model") -> list[Unit]:
     return units
 
 
-def find_depth(n: int | str, units: list[Unit]) -> int:
-    """The depth that `n` names: a count, a negative count from the end, or a unit's name."""
+def find_depth(n: int | str, units: list[Unit], flag: str = "n") -> int:
+    """The depth that a flag names: a count, a negative count from the end, or a unit's name."""
     try:
         depth = int(n)
     except ValueError:
         names = {unit.name: unit.depth for unit in units}
         if n not in names:
-            raise unknown("--n as a unit's name", str(n), names) from None
+            raise unknown(f"--{flag} as a unit's name", str(n), names) from None
         return names[n]
     if not -len(units) <= depth <= len(units):
         raise UsageError(
-            f"--n must be from 0 to {len(units)}, the number of units, or from -{len(units)} to "
-            f"-1, counted from the end. Received: {n}. `tl-inspect` lists the units of a backbone."
+            f"--{flag} must be from 0 to {len(units)}, the number of units, or from -{len(units)} "
+            f"to -1, counted from the end. Received: {n}. `tl-inspect` lists a backbone's units."
         )
     return depth if depth >= 0 else len(units) + depth
 

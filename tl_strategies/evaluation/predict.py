@@ -85,7 +85,18 @@ class Predictor:
                     keys = [_key(image, view) for image in padded]
                     shown = augment("standard", padded, np.array(keys, "S32"))
                 found += [forward(shown)[: len(images)] for forward in forwards]
-        return found[0] if len(found) == 1 else np.mean(found, axis=0)
+        mean = found[0] if len(found) == 1 else np.mean(found, axis=0)
+        sums = mean.sum(axis=1)
+        if (
+            mean.min() < 0
+            or mean.max() > 1.001
+            or not (self.multilabel or np.allclose(sums, 1, 0, 0.01))
+        ):
+            raise UsageError(
+                f"The model must give probabilities. Received: {mean[0].tolist()[:5]}, … Was its "
+                "last layer changed?"
+            )
+        return mean
 
 
 def model_places(directory: pathlib.Path) -> list[pathlib.Path]:
@@ -128,6 +139,12 @@ def _load(place: pathlib.Path, count: int) -> keras.Model:
             f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
         ) from error
     shape = tuple(model.output_shape)
+    inputs = [tuple(tensor.shape) for tensor in model.inputs]
+    if len(inputs) != 1 or len(inputs[0]) != 4 or inputs[0][-1] != 3:
+        raise UsageError(
+            f"{place / MODEL} must take images of shape (height, width, 3). Received: inputs of "
+            f"shape {', '.join(map(str, inputs))}."
+        )
     if shape != (None, count):
         raise UsageError(
             f"{place / MODEL} must give {count} probabilities, one a line of {LABELS}. Received: "

@@ -6,7 +6,9 @@ search. Nothing here needs Keras.
 
 import csv
 import dataclasses
+import itertools
 import math
+import os
 import pathlib
 import statistics
 import tomllib
@@ -16,6 +18,7 @@ from typing import Any
 from tl_strategies.directories import expanded
 from tl_strategies.errors import UsageError
 from tl_strategies.files import read_json, read_text
+from tl_strategies.output import shown
 from tl_strategies.runs.manifest import RECORD
 from tl_strategies.settings.run import PLACES
 
@@ -30,11 +33,17 @@ class Row:
     """Runs that differ in their seeds only."""
 
     directories: list[pathlib.Path]
-    settings: dict[str, Any]  # that they share
-    metrics: list[dict[str, Any]]
+    settings: dict[str, Any] = dataclasses.field(repr=False)  # that they share
+    metrics: list[dict[str, Any]] = dataclasses.field(repr=False)
     metric: str
     note: str  # what was folded into it
-    difference: tuple[float, float, float] | None = None  # to the first row, and its interval
+    # In the share of labels that are right, to the first row of its task; its interval, the images.
+    difference: tuple[float, float, float, int] | None = None
+
+    @property
+    def task(self) -> tuple[str, str]:
+        """The data set and the metric: rows of one task are compared."""
+        return self.settings["dataset"], self.metric
 
     def score(self, part: str) -> tuple[float, float | None]:
         """Mean and deviation of the metric on a part, NaN where it has none."""
@@ -53,14 +62,14 @@ class Row:
 
     def record(self, names: Sequence[str]) -> dict[str, Any]:
         """The row of a table: with some settings, scores, what was trained, seconds, difference."""
-        cells: dict[str, Any] = {"run": self.name}
+        cells: dict[str, Any] = {"run": self.name, "metric": self.metric}
         cells |= {name: self.settings.get(name, "") for name in (*SHOWN, *names)}
         for part in ("validation", "test"):
             cells[part], cells[f"{part}_deviation"] = self.score(part)
         cells["trained_parameters"] = self.metrics[0]["trainable_parameters"]
         cells["seconds"] = sum(each["seconds"]["total"] for each in self.metrics)
-        ends = ("difference", "lower", "upper")
-        return cells | dict(zip(ends, self.difference or (None,) * 3, strict=True))
+        ends = ("difference", "lower", "upper", "images")
+        return cells | dict(zip(ends, self.difference or (None,) * 4, strict=True))
 
     @property
     def told_apart(self) -> bool | None:
@@ -70,35 +79,54 @@ class Row:
         return not self.difference[1] <= 0 <= self.difference[2]
 
 
-def compare(directories: Sequence[Any]) -> list[Row]:
-    """The finished runs below some directories, the best on validation images first.
+def compare(directories: Any) -> list[Row]:
+    """The finished runs below some directories, by task, the best on validation images first.
+
+    What is damaged or unfinished is left out, which is said.
+
+    Args:
+        directories: paths, or runs.
 
     Raises:
-        UsageError: a directory has none.
+        UsageError: there are no runs.
     """
+    if isinstance(directories, str | os.PathLike) or hasattr(directories, "directory"):
+        directories = [directories]
+    roots = [expanded(getattr(each, "directory", each)) for each in directories]
     found: dict[str, Row] = {}
-    for directory in directories:
-        root = expanded(directory)
+    for root in roots:
         runs = list(find_runs(root))
         if not runs:
-            absent = "" if root.is_dir() else ": it is no directory"
-            raise UsageError(
-                "Directories to compare must have finished runs, those with a metrics.json. "
-                f"Received: {root}, which has none{absent}."
-            )
+            absent = "no finished run" if root.is_dir() else "no directory"
+            print(f"left out: {shown(str(root))}: {absent}", flush=True)
         for path, note in runs:
-            row = _read(path, note)
-            key = repr((sorted(row.settings.items()), note))
-            same = found.setdefault(key, row)
+            try:
+                row = _read(path, note)
+            except (OSError, StopIteration, KeyError, ValueError) as error:
+                print(f"left out: {shown(str(path))}: damaged, {error!r}", flush=True)
+                continue
+            same = found.setdefault(repr((sorted(row.settings.items()), note)), row)
             known = {known.resolve() for known in same.directories}
             if same is not row and path.resolve() not in known:
                 same.directories.append(path)
                 same.metrics += row.metrics
+    if not found:
+        raise UsageError(
+            "Directories to compare must have finished runs, those with a metrics.json. Received: "
+            f"{', '.join(map(str, roots)) or 'none'}, without any."
+        )
     rows = sorted(found.values(), key=_rank)
-    first = _right(rows[0])
-    for row in rows[1:]:
-        row.difference = paired_difference(_right(row), first)
+    for first, others in by_task(rows):
+        scores = _right(first)
+        for row in others:
+            row.difference = paired_difference(_right(row), scores)
     return rows
+
+
+def by_task(rows: Sequence[Row]) -> list[tuple[Row, list[Row]]]:
+    """The first row of each task, and the others."""
+    tasks = [list(group) for _, group in itertools.groupby(rows, lambda row: row.task)]
+    return [(group[0], group[1:]) for group in tasks]
 
 
 def find_runs(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
@@ -107,8 +135,8 @@ def find_runs(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
         return
     if (root / SEARCH).is_file():
         if (root / "best" / "metrics.json").is_file():
-            trials = sum(1 for _ in (root / "trials").glob("*/point.json"))
-            yield root / "best", f"best of {trials} trials"
+            count = sum(1 for _ in (root / "trials").glob("*/seed*/result.json"))
+            yield root / "best", f"best of {count} trainings"
     elif (root / "metrics.json").is_file():
         folds = len(list(root.glob("fold[0-9]*/metrics.json")))
         yield root, f"{folds} folds" if folds else ""
@@ -121,24 +149,21 @@ def find_runs(root: pathlib.Path) -> Iterator[tuple[pathlib.Path, str]]:
 def _read(directory: pathlib.Path, note: str) -> Row:
     metrics = read_json(directory / "metrics.json") or {}
     files = [path / "config.toml" for path in (directory, directory / "fold1")]
-    try:
-        config = tomllib.loads(read_text(next(file for file in files if file.is_file())))
-        metric = next(iter(metrics["test"]))
-        settings = {name: metrics[name] for name in SHOWN}
-    except (StopIteration, KeyError, ValueError) as error:
-        raise UsageError(
-            f"A run must have its config.toml and metrics.json whole. Received: {directory}, where "
-            f"{error} is missing or wrong. Move it away, or run it again."
-        ) from error
-    passed = (*SHOWN, *SEEDS, *PLACES, "fold", "resume", "deterministic")
+    config = tomllib.loads(read_text(next(file for file in files if file.is_file())))
+    settings = {name: metrics[name] for name in SHOWN}
+    passed = (*SHOWN, *SEEDS, *PLACES, "fold", "folds", "resume", "deterministic")
     settings |= {name: value for name, value in config.items() if name not in passed}
-    return Row([directory], settings, [metrics], metric, note)
+    row = Row([directory], settings, [metrics], next(iter(metrics["test"])), note)
+    row.record([])  # has all that it must have
+    _right(row)
+    return row
 
 
-def _rank(row: Row) -> tuple[bool, float, str]:
-    """Those without validation images come last: to rank them by test images would be to choose."""
+def _rank(row: Row) -> tuple:
+    """By task; without validation images last: to rank by test images would be to choose."""
     score, _ = row.score("validation")
-    return math.isnan(score), 0.0 if math.isnan(score) else -score, str(row.directories[0])
+    score = -math.inf if math.isnan(score) else score
+    return *row.task, -score, str(row.directories[0])
 
 
 def differing(rows: Sequence[Row]) -> list[str]:
@@ -179,8 +204,8 @@ def _predictions(file: pathlib.Path) -> Iterator[tuple[str, float]]:
 
 def paired_difference(
     scores: dict[str, float], others: dict[str, float]
-) -> tuple[float, float, float] | None:
-    """Mean difference over the images that both have, and its 95 % interval.
+) -> tuple[float, float, float, int] | None:
+    """Mean difference over the images that both have, its 95 % interval, and their count.
 
     Two made-up images, half of one better, half of one worse, keep the interval honest where few
     images differ (Agresti and Min 2005). None where there are no common images.
@@ -193,4 +218,5 @@ def paired_difference(
     squares = sum(difference**2 for difference in differences) + 1
     middle = total / count
     half = NORMAL * math.sqrt((squares - total**2 / count) / count / count)
-    return total / len(differences), max(middle - half, -1.0), min(middle + half, 1.0)
+    ends = max(middle - half, -1.0), min(middle + half, 1.0)
+    return total / len(differences), *ends, len(differences)

@@ -62,10 +62,17 @@ class Run:
             images: paths, or uint8 arrays of shape (height, width, 3) of any size.
             views: how many are averaged: the image, and seeded crops and flips of it.
         """
+        sources = [*map(_source, images)] if not isinstance(images, str) else None
+        if sources is None:
+            raise UsageError(f"Images must be a list of paths or arrays. Received: {images!r}.")
         predictor = Predictor([self.directory])
         nothing = np.full(len(predictor.labels), np.nan, "float32")
-        found = predictor.stream((_source(image) for image in images), views)
-        rows = [nothing if isinstance(values, str) else values for values in found]
+        rows = []
+        for source, values in zip(sources, predictor.stream(iter(sources), views), strict=True):
+            if isinstance(values, str):
+                name = source if isinstance(source, str) else "an array"
+                print(f"not read: {shown(name)}: {values}", flush=True)
+            rows.append(nothing if isinstance(values, str) else values)
         return np.array(rows, "float32").reshape(len(rows), len(nothing))
 
 

@@ -111,7 +111,7 @@ def test_a_model_and_data_from_memory(given, photos):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"depths": "9"}, "must be"),
+        ({"depths": "9"}, "--depths must be from 0 to 5"),
         ({"depths": "0"}, "--depths must have units, from 1"),
         ({"classifiers": "svn"}, "Did you mean 'svm'"),
         ({"classifiers": ","}, "--classifiers must have some of"),

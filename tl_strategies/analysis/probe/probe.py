@@ -48,7 +48,8 @@ def open_probe(checked: list[Checked], probe: ProbeSettings) -> list[Job]:
     """
     first = checked[0]
     if first.settings.run_dir is None:
-        directory = first.directory.with_name(f"{first.directory.name}-probe")
+        time_of, strategy = first.directory.name, first.settings.strategy
+        directory = first.directory.with_name(f"{time_of.removesuffix(strategy)}probe")
         first = dataclasses.replace(first, directory=directory)
     jobs = [prepare(dataclasses.replace(each, strategy=None)) for each in (first, *checked[1:])]
     for job in jobs:
@@ -66,7 +67,7 @@ def depths_of(probe: ProbeSettings, job: Job) -> list[int]:
     if probe.depths == "all":
         return [unit.depth for unit in job.units]
     names = [name.strip() for name in probe.depths.split(",") if name.strip()]
-    depths = sorted({find_depth(name, job.units) for name in names} - {0})
+    depths = sorted({find_depth(name, job.units, "depths") for name in names} - {0})
     if not depths:
         raise UsageError(f"--depths must have units, from 1. Received: {probe.depths}.")
     return depths

@@ -14,6 +14,7 @@ from tl_strategies.tracking.figures import drawable, plain_style, save_figure
 
 COLOURS = ("#1b3f8b", "#a01c1c", "#2e7d32", "#b8860b", "#6a1b9a", "#00838f", "#5d4037", "#555555")
 MARKERS = "osD^vP*X"
+MOST_BANDS = 4  # more of them hide each other
 NAME = 40  # characters of a network's
 
 
@@ -38,7 +39,7 @@ def summarise(rows: list[dict[str, Any]], job: Job, chance: float | None) -> dic
             "mean": statistics.fmean(row["accuracy"] for row in found),
             "deviation": statistics.stdev(row["accuracy"] for row in found)
             if len(found) > 1
-            else 0.0,
+            else None,
             "validation": statistics.fmean(row["validation_accuracy"] for row in found),
             "seconds": sum(row["seconds"] for row in found),
         }
@@ -78,16 +79,20 @@ def table(summary: dict[str, Any]) -> str:
         units = {row["depth"]: row for row in sorted(rows, key=lambda row: row["depth"])}
         width = max(len(shown(row["unit"])) for row in rows)
         metric, splits = summary["metric"].replace("_", " "), rows[0]["splits"]
-        title = f"{shown(network)}: test {metric}, %, mean ± deviation over {splits} splits"
+        over = f"mean ± deviation over {splits} splits" if splits > 1 else "one split"
+        title = f"{shown(network)}: test {metric}, %, {over}"
         heads = "".join(f"{name:>16}" for name in classifiers)
         lines += ["", title, f"{'depth':>5}  {'unit':<{width}} {'codes':>6}{heads}"]
         for depth, unit in units.items():
             cells = [found[depth, name] for name in classifiers]
-            scores = "".join(
-                f"{100 * cell['mean']:>9.1f} ± {100 * cell['deviation']:>4.1f}" for cell in cells
-            )
+            scores = "".join(f"{_with_spread(cell):>16}" for cell in cells)
             lines.append(f"{depth:>5}  {shown(unit['unit']):<{width}} {unit['size']:>6}{scores}")
     return "\n".join(lines).strip("\n")
+
+
+def _with_spread(cell: dict[str, Any]) -> str:
+    mean, spread = cell["mean"], cell["deviation"]
+    return f"{100 * mean:.1f}" + ("" if spread is None else f" ± {100 * spread:>4.1f}")
 
 
 @plain_style()
@@ -102,18 +107,23 @@ def probe_figure(summary: dict[str, Any]) -> Figure:
     for i, ((network, classifier), rows) in enumerate(groups.items()):
         style = {"color": COLOURS[i % len(COLOURS)], "marker": MARKERS[i % len(MARKERS)], "ms": 4}
         depths = [row["depth"] for row in rows]
-        means, spread = ([100 * row[name] for row in rows] for name in ("mean", "deviation"))
+        means, spread = ([100 * (row[name] or 0) for row in rows] for name in ("mean", "deviation"))
         label = f"{classifier} on {drawable(network, NAME)}" if several else classifier
         axes.plot(depths, means, label=label, **style)
         low, high = ([m + sign * s for m, s in zip(means, spread, strict=True)] for sign in (-1, 1))
-        axes.fill_between(depths, low, high, color=style["color"], alpha=0.15, linewidth=0)
+        if len(groups) <= MOST_BANDS:
+            axes.fill_between(depths, low, high, color=style["color"], alpha=0.15, linewidth=0)
     if summary["chance"] is not None:
         axes.axhline(100 * summary["chance"], color="gray", linestyle=":", label="most frequent")
     networks = " and ".join(dict.fromkeys(drawable(network, NAME) for network, _ in groups))
     metric = summary["metric"].replace("_", " ")
     axes.set_title(f"{drawable(networks, 60)} on {drawable(summary['dataset'], 40)}", fontsize=11)
     axes.set_xlabel("depth: the unit whose pooled output is classified")
-    axes.set_ylabel(f"test {metric}, %")
+    splits = max(row["splits"] for row in summary["means"])
+    band = "; bands: deviation" if len(groups) <= MOST_BANDS and splits > 1 else ""
+    axes.set_ylabel(f"test {metric}, %, mean of {splits} splits{band}")
+    depths = [row["depth"] for row in summary["means"]]
+    axes.set_xlim(min(depths) - 0.5, max(depths) + 0.5)
     axes.xaxis.set_major_locator(MaxNLocator(20, integer=True))
     axes.grid(alpha=0.3)
     axes.legend(fontsize=9)
