@@ -101,7 +101,8 @@ def summary(result) -> str:
     if "folds" in metrics:
         return "\n".join([*lines, "", f"runs         {directory / 'fold*'}"])
     files = {"model": "model.keras", "predictions": "predictions.csv"}
-    return "\n".join([*lines, "", *cli.whereabouts(directory, **files)])
+    lines += ["", *cli.whereabouts(directory, **files)]
+    return "\n".join([*lines, f"new images   tl-predict {cli.quoted(directory)} IMAGE …"])
 
 
 if __name__ == "__main__":

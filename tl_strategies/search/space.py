@@ -84,7 +84,8 @@ def check_tuner(search: SearchSettings, entries: Entries) -> None:
     """Raise a UsageError where every value is to be tried of a range that has no end of them."""
     if search.tuner in ("exhaustive", "grid"):
         for name, spec in entries.others.items():
-            if isinstance(spec, dict) and not _is_whole(spec) and "step" not in spec:
+            endless = isinstance(spec, dict) and (not _is_whole(spec) or spec.get("scale") == "log")
+            if endless and "step" not in spec:
                 raise _range_error(name, spec["low"], spec["high"])
 
 
@@ -126,7 +127,8 @@ def all_points(hp: "keras_tuner.HyperParameters") -> list[dict[str, Any]]:
 
     points: list[dict[str, Any]] = [{}]
     for parameter in hp.space:
-        if isinstance(parameter, Float) and not parameter.step:
+        endless = isinstance(parameter, Float) or getattr(parameter, "sampling", "") == "log"
+        if endless and not parameter.step:
             raise _range_error(parameter.name, parameter.min_value, parameter.max_value)
         extended = []
         for point in points:
@@ -170,11 +172,17 @@ def _read(space: str) -> dict[str, Any]:
         raise UsageError(f"--space must be a TOML file. Received: {space}: {error}.") from error
     for name, spec in entries.items():
         one_kind = isinstance(spec, list) and len({type(value) for value in spec}) == 1
+        if name == "strategy" and not (one_kind and isinstance(spec[0], str)):
+            raise UsageError(
+                f"strategy in {space} must be a list of names. Received: {spec!r}. `tl-inspect` "
+                "lists them."
+            )
         other = isinstance(spec, str) if name == "n" else _is_range(spec)
         if not (one_kind or other):
             raise UsageError(
                 f"{name} in {space} must be a list of values or, but for n, a table of low, high "
-                f'and, where wanted, step and scale = "log". Received: {spec!r}.'
+                'and, where wanted, step and scale = "log": then step is a factor above 1. A range '
+                f"of whole numbers has a whole step. Received: {spec!r}."
             )
     return entries
 
@@ -186,8 +194,11 @@ def _is_range(spec: Any) -> bool:
     scale = spec.get("scale", "linear")
     if not all(isinstance(number, int | float) for number in (low, high, step)):
         return False
-    above = 0 if scale == "log" else -math.inf
-    return above < low < high and step > 0 and scale in ("linear", "log")
+    if "step" in spec and _is_whole(spec) and not isinstance(step, int):
+        return False
+    above, least = (0, 1) if scale == "log" else (-math.inf, 0)
+    fits = "step" not in spec or step > least
+    return above < low < high and fits and scale in ("linear", "log")
 
 
 def _is_whole(spec: dict[str, Any]) -> bool:
