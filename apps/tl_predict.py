@@ -121,7 +121,10 @@ Write = Callable[[str, list[str], Any, str], None]  # path, labels, probabilitie
 
 @contextlib.contextmanager
 def _writer(out: pathlib.Path | None, predictor: "Predictor", top: int) -> Iterator[Write]:
-    """What writes a row for each image, to the screen or to a file that appears whole."""
+    """What writes a row for each image, to the screen or to a file that appears in the end.
+
+    After Ctrl-C it holds the images so far.
+    """
 
     def likeliest(probabilities: "np.ndarray | None") -> list[tuple[str, float]]:
         if probabilities is None:
@@ -138,8 +141,15 @@ def _writer(out: pathlib.Path | None, predictor: "Predictor", top: int) -> Itera
     if out is None:
         yield to_screen
         return
+    stop = None
     with atomic_write(out) as aside, aside.open("w", encoding="utf-8", newline="") as file:
-        yield _csv(file, likeliest, top) if out.suffix == ".csv" else _jsonl(file, likeliest)
+        try:
+            yield _csv(file, likeliest, top) if out.suffix == ".csv" else _jsonl(file, likeliest)
+        except KeyboardInterrupt as error:
+            stop = error
+    if stop is not None:
+        print(f"the images so far are in {shown(str(out))}")
+        raise stop
 
 
 def _csv(file: TextIO, likeliest: Callable, top: int) -> Write:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import time
 
 import pytest
 
@@ -44,6 +45,23 @@ def test_to_files_and_folders(run, photos, tmp_path, capsys):
     assert [record["predicted"] for record in records] == [[row["predicted"]] for row in rows]
     copies = [file.parent.name for file in (tmp_path / "sorted").rglob("*.png")]
     assert sorted(copies) == sorted(row["predicted"] for row in rows)
+
+
+def test_what_was_done_before_ctrl_c_is_there(run, photos, fork, tmp_path):
+    paths = [str(path) for path in sorted(photos.glob("*/*.png"))] * 1000
+    (tmp_path / "list.csv").write_text("path\n" + "\n".join(paths))
+    out = tmp_path / "labels.csv"
+    command = fork("tl_predict", [run, tmp_path / "list.csv", "--out", out, "--views", 4])
+    while not any(path.stat().st_size > 10_000 for path in tmp_path.glob("*-labels.csv")):
+        assert command.alive
+        time.sleep(0.02)
+    command.interrupt()
+    assert "the images so far are in" in command.ends(130)
+    with out.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert 0 < len(rows) < len(paths)
+    assert [row["path"] for row in rows] == paths[: len(rows)]
+    assert not list(tmp_path.glob("*-labels.csv"))
 
 
 def test_several_labels(settings, photos, tmp_path, capsys):
