@@ -5,7 +5,7 @@
 The codes are made up: each label has a mean, and noise around it. `fixed` and tl-probe go on from
 one C to the next; scikit-learn by itself starts anew, and is timed on the first four. Prints
 seconds, the accuracy on other images at the best C, and the most memory that the process has held.
-Takes about three minutes on 2 cores.
+Takes about half a minute on 2 cores.
 """
 
 import argparse
