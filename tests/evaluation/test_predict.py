@@ -80,6 +80,7 @@ def test_views_are_seeded_and_differ_from_none(run):
     once, views, again = (run.predict(paths, views) for views in (1, 3, 3))
     np.testing.assert_array_equal(views, again)
     assert np.abs(views - once).max() > 1e-4
+    assert np.isfinite(run.predict(paths[:1], 300)).all()
     np.testing.assert_allclose(views.sum(axis=1), 1, rtol=1e-5)
 
 

@@ -154,7 +154,7 @@ def _load(place: pathlib.Path, count: int) -> keras.Model:
 
 
 def _key(image: np.ndarray, view: int) -> str:
-    return hashlib.blake2b(image.tobytes() + bytes([view]), digest_size=16).hexdigest()
+    return hashlib.blake2b(image.tobytes() + view.to_bytes(4, "little"), digest_size=16).hexdigest()
 
 
 def image_paths(names: Sequence[str], lines: Iterable[str] = ()) -> list[str]:

@@ -37,6 +37,8 @@ class Row:
     metrics: list[dict[str, Any]] = dataclasses.field(repr=False)
     metric: str
     note: str  # what was folded into it
+    # By test image, of each run that it was tested in, the share of its labels that are right.
+    right: dict[str, list[float]] = dataclasses.field(repr=False)
     # In the share of labels that are right, to the first row of its task; its interval, the images.
     difference: tuple[float, float, float, int] | None = None
 
@@ -87,6 +89,9 @@ def compare(directories: Any) -> list[Row]:
     Args:
         directories: paths, or runs.
 
+    Returns:
+        Rows; `record([])` gives one as a dictionary. Scores and differences are from 0 to 1.
+
     Raises:
         UsageError: there are no runs.
     """
@@ -110,6 +115,8 @@ def compare(directories: Any) -> list[Row]:
             if same is not row and path.resolve() not in known:
                 same.directories.append(path)
                 same.metrics += row.metrics
+                for image, shares in row.right.items():
+                    same.right.setdefault(image, []).extend(shares)
     if not found:
         raise UsageError(
             "Directories to compare must have finished runs, those with a metrics.json. Received: "
@@ -117,9 +124,9 @@ def compare(directories: Any) -> list[Row]:
         )
     rows = sorted(found.values(), key=_rank)
     for first, others in by_task(rows):
-        scores = _right(first)
+        scores = _means(first.right)
         for row in others:
-            row.difference = paired_difference(_right(row), scores)
+            row.difference = paired_difference(_means(row.right), scores)
     return rows
 
 
@@ -153,9 +160,9 @@ def _read(directory: pathlib.Path, note: str) -> Row:
     settings = {name: metrics[name] for name in SHOWN}
     passed = (*SHOWN, *SEEDS, *PLACES, "fold", "folds", "resume", "deterministic")
     settings |= {name: value for name, value in config.items() if name not in passed}
-    row = Row([directory], settings, [metrics], next(iter(metrics["test"])), note)
+    metric = next(iter(metrics["test"]))
+    row = Row([directory], settings, [metrics], metric, note, _right(directory))
     row.record([])  # has all that it must have
-    _right(row)
     return row
 
 
@@ -172,15 +179,18 @@ def differing(rows: Sequence[Row]) -> list[str]:
     return [name for name in names if len({repr(row.settings.get(name)) for row in rows}) > 1]
 
 
-def _right(row: Row) -> dict[str, float]:
-    """By test image, the share of its labels that a row's runs got right."""
+def _right(directory: pathlib.Path) -> dict[str, list[float]]:
+    """By test image, the share of its labels that a run got right; of each fold that tests it."""
     found: dict[str, list[float]] = {}
-    for directory in row.directories:
-        folded = sorted(directory.glob("fold[0-9]*/predictions.csv"))
-        for file in folded or [directory / "predictions.csv"]:
-            for path, right in _predictions(file):
-                found.setdefault(path, []).append(right)
-    return {path: statistics.fmean(rights) for path, rights in found.items()}
+    folded = sorted(directory.glob("fold[0-9]*/predictions.csv"))
+    for file in folded or [directory / "predictions.csv"]:
+        for path, right in _predictions(file):
+            found.setdefault(path, []).append(right)
+    return found
+
+
+def _means(shares: dict[str, list[float]]) -> dict[str, float]:
+    return {image: statistics.fmean(each) for image, each in shares.items()}
 
 
 def _predictions(file: pathlib.Path) -> Iterator[tuple[str, float]]:

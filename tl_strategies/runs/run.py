@@ -61,6 +61,9 @@ class Run:
         Args:
             images: paths, or uint8 arrays of shape (height, width, 3) of any size.
             views: how many are averaged: the image, and seeded crops and flips of it.
+
+        Raises:
+            UsageError: what is given are no images, or the model was changed.
         """
         sources = [*map(_source, images)] if not isinstance(images, str) else None
         if sources is None:

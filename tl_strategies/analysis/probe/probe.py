@@ -15,6 +15,7 @@ from tl_strategies.analysis.probe.codes import unit_codes
 from tl_strategies.analysis.probe.report import summarise, write_report
 from tl_strategies.analysis.probe.settings import GROUPS, ProbeSettings
 from tl_strategies.backbones.units import find_depth
+from tl_strategies.data.split import PARTS
 from tl_strategies.directories import claimed
 from tl_strategies.errors import UsageError
 from tl_strategies.files import write_text
@@ -32,7 +33,6 @@ COLUMNS = (
     *("backbone", "weights", "depth", "unit", "size", "classifier", "split"),
     *("accuracy", "seconds", "validation_accuracy"),
 )
-PARTS = ("train", "validation", "test")
 EACH = 10.0  # seconds after which probe.csv is written again
 
 
