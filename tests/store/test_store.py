@@ -368,7 +368,7 @@ def test_what_is_missing_has_room_or_is_not_shared(tmp_path):
 
 
 def test_room_for_several_tables_is_made_for_their_sum(tmp_path):
-    store = Store(tmp_path / "store", limit=24 * 30)
+    store = Store(tmp_path / "store", limit=24 * 40)
     fetch(store, Rows(*range(20)), "old")
     promised = 0
     for name in ("a", "b"):

@@ -91,7 +91,9 @@ def test_hparams_compare_runs_trials_and_folds_by_the_same_columns(settings, tmp
     tl.search_depth(depths="2", **place("deep"))
     tl.fit("fixed", folds=3, **place("folded"))
     experiment, groups = hparams(6)
-    assert {info["name"] for info in experiment["hparamInfos"]} <= {*COLUMNS}
+    names = {info["name"] for info in experiment["hparamInfos"]}
+    assert {"strategy", "n", "learning_rate", "epochs", "backbone", "dataset"} <= names
+    assert names <= {*COLUMNS}
     names = ["validation/accuracy", "test/accuracy", "seconds"]
     assert [info["name"]["tag"] for info in experiment["metricInfos"]] == names
     found = {group["name"]: group for group in groups}
