@@ -1,9 +1,9 @@
-"""Time the softmax classifier on codes, over all C, going on from each to the next or anew.
+"""Time the softmax classifier on codes, over twelve C, going on from each to the next or anew.
 
     python tools/benchmark_softmax.py [--images 50000] [--values 1280] [--labels 100]
 
 The codes are made up: each label has a mean, and noise around it. `fixed` and tl-probe go on from
-one C to the next; scikit-learn by itself starts anew, and is timed on the first four. Prints
+one C to the next; scikit-learn by itself starts anew, and is timed on four of them. Prints
 seconds, the accuracy on other images at the best C, and the most memory that the process has held.
 Takes about half a minute on 2 cores.
 """
@@ -15,9 +15,11 @@ import time
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
-from tl_strategies.training.linear import C_VALUES, _fits
+from tl_strategies.training.classifier import DECADE, PENALTIES
+from tl_strategies.training.linear import solutions
 
-TIMED = 4  # values of C
+DECADES = PENALTIES[::DECADE]
+TIMED = slice(4, 8)  # of these
 
 
 def problem(images: int, values: int, labels: int) -> tuple[np.ndarray, np.ndarray]:
@@ -48,12 +50,13 @@ def main() -> None:
 
     print("going on")
     weights = np.ones(flags.images)
-    time_fits(_fits("logistic_regression", codes[train], labels[train], flags.labels, weights, 0))
+    given = (codes[train], labels[train], flags.labels, weights, 0, DECADES)
+    time_fits(solutions("logistic_regression", *given))
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"  {held:.1f} GB at most")
 
     def anew():
-        for penalty in C_VALUES[:TIMED]:
+        for penalty in DECADES[TIMED]:
             model = LogisticRegression(C=penalty, max_iter=2000).fit(codes[train], labels[train])
             yield penalty, model.coef_.T, model.intercept_
 

@@ -26,8 +26,20 @@ EVALUATED_PARTS = ("validation", "test")
 SHOWN = 24  # images on a contact sheet
 
 
-def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) -> dict[str, Any]:
+def evaluate_saved(
+    directory: pathlib.Path,
+    images: Images,
+    tracker: Tracker,
+    validation: np.ndarray | None = None,
+) -> dict[str, Any]:
     """Load the model that a run has saved, evaluate that, and write what comes out.
+
+    Args:
+        directory: of the run.
+        images: the data set.
+        tracker: is told what comes out.
+        validation: probabilities of a model that was not fitted on the validation images, where
+            the saved one was.
 
     Returns:
         Metrics by part, those of each class on test images, and the seconds that it took.
@@ -35,11 +47,10 @@ def evaluate_saved(directory: pathlib.Path, images: Images, tracker: Tracker) ->
     start = time.perf_counter()
     forward = make_forward(keras.models.load_model(directory / "model.keras"))
     positions = {part: images.positions(part) for part in EVALUATED_PARTS}
-    predictions = {
-        part: np.stack([*run_rows(forward, images, own)])
-        for part, own in positions.items()
-        if len(own)
-    }
+    predictions = {} if validation is None else {"validation": validation}
+    for part, own in positions.items():
+        if len(own) and part not in predictions:
+            predictions[part] = np.stack([*run_rows(forward, images, own)])
     write_text(directory / "predictions.csv", predictions_csv(images, predictions))
     listing = images.listing
     labels = {part: listing.labels[positions[part]] for part in predictions}
@@ -93,14 +104,22 @@ def write_scores(tracker: Tracker, results: dict[str, dict[str, float]]) -> None
             tracker.write_scalar(f"{part}/{name}", value)
 
 
-def evaluate_features(features: Features) -> dict[str, dict[str, float]]:
-    """Metrics by part of the model as it stands, from features that no phase trained."""
+def evaluate_features(
+    features: Features, validation: np.ndarray | None
+) -> dict[str, dict[str, float]]:
+    """Metrics by part of the model as it stands, from features that no phase trained.
+
+    Probabilities of validation images may be given, as in `evaluate_saved`.
+    """
     depth = features.plan.frozen_depth
     inputs = {part: part_inputs(features.images, part) for part in EVALUATED_PARTS}
     forward = features.forward(depth, None)
     results = {}
     for part, array in features.fetch(depth, inputs).items():
-        probabilities = np.stack([*run_rows(forward, array, np.arange(array.shape[0]))])
+        if validation is not None and part == "validation":
+            probabilities = validation
+        else:
+            probabilities = np.stack([*run_rows(forward, array, np.arange(array.shape[0]))])
         results[part] = metrics.score(probabilities, inputs[part].labels)
     return results
 

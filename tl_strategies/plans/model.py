@@ -5,18 +5,18 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 
 import keras
-from keras import layers, ops
+from keras import layers
 
 from tl_strategies.backbones.surgery import copy_model, leaves, reinitialize, unit_layers
 from tl_strategies.backbones.units import Unit, unit_output
 from tl_strategies.environment import plain_keras
-from tl_strategies.errors import UsageError
-from tl_strategies.plans.plan import Head, Phase, Plan, UnitPlan
+from tl_strategies.plans.heads import CODES, given_head, make_head
+from tl_strategies.plans.plan import Phase, Plan, UnitPlan
 
 # Of the moving statistics of fresh units. At 0.99, the value of most networks, a few hundred steps
 # leave them near where they began, and a network that has learnt predicts at chance.
 FRESH_MOMENTUM = 0.9
-EXACT = ("head_pool", "head_unit_length", "head_softmax", "head_sigmoid")  # always float32
+EXACT = (CODES, "head_unit_length", "head_softmax", "head_sigmoid")  # always float32
 
 
 @plain_keras()
@@ -37,50 +37,14 @@ def build_model(
             reinitialize(layer)
             if isinstance(layer, layers.BatchNormalization):
                 layer.momentum = min(layer.momentum, FRESH_MOMENTUM)
-    features = unit_output(copy, units[len(plan.units) - 1])
-    outputs = _head(plan.head, features) if head is None else _given_head(head, plan, features)
+    depths = plan.head.units or (len(plan.units),)
+    features = [unit_output(copy, units[depth - 1]) for depth in depths]
+    if head is None:
+        outputs = make_head(plan.head, features)
+    else:
+        outputs = given_head(head, plan.head, features[-1])
     name = re.sub(r"[^\w.-]", "_", plan.strategy).strip("_")  # not of all may Keras name a model
     return keras.Model(copy.inputs[0], outputs, name=name)
-
-
-def _given_head(head: Callable, plan: Plan, features: keras.KerasTensor) -> keras.KerasTensor:
-    what = f"probabilities of shape (batch, {plan.head.labels})"
-    try:
-        outputs = head(features)
-        shape = tuple(outputs.shape)
-    except Exception as error:  # of a user's code
-        raise UsageError(
-            f"head must make {what} from features of shape {tuple(features.shape)}. Received: "
-            f"{type(error).__name__}: {error}"
-        ) from error
-    if shape != (None, plan.head.labels):
-        raise UsageError(f"head must make {what}. Received: a tensor of shape {shape}.")
-    zeros = ops.zeros((1, *features.shape[1:]))
-    values = ops.convert_to_numpy(keras.Model(features, outputs)(zeros, training=False))[0]
-    sums_to_one = plan.head.multilabel or abs(values.sum() - 1) < 1e-3
-    if not (sums_to_one and (values >= 0).all() and (values <= 1).all()):
-        raise UsageError(
-            f"head must make {what}. Received: {values.tolist()[:10]}. End it in a Dense layer "
-            f"with activation={'sigmoid' if plan.head.multilabel else 'softmax'!r}."
-        )
-    return outputs
-
-
-def _head(head: Head, x):
-    if len(x.shape) > 2:
-        pooling = {3: layers.GlobalAveragePooling1D, 4: layers.GlobalAveragePooling2D}[len(x.shape)]
-        x = pooling(name="head_pool", dtype="float32")(x)
-    if head.unit_length:
-        x = layers.UnitNormalization(name="head_unit_length", dtype="float32")(x)
-    for number, size in enumerate(head.hidden, 1):
-        if head.dropout:
-            x = layers.Dropout(head.dropout, name=f"head_dropout{number}")(x)
-        name = f"head_dense{number}"
-        x = layers.Dense(size, "relu", kernel_initializer="he_normal", name=name)(x)
-    if head.dropout:
-        x = layers.Dropout(head.dropout, name="head_dropout")(x)
-    activation = "sigmoid" if head.multilabel else "softmax"
-    return layers.Dense(head.labels, activation, dtype="float32", name=f"head_{activation}")(x)
 
 
 def depth_tensor(
@@ -90,7 +54,7 @@ def depth_tensor(
 
     When all are, the frozen part goes on through the head's pooling, to the CNN codes.
     """
-    pooling = [layer.output for layer in model.layers if layer.name == "head_pool"]
+    pooling = [layer.output for layer in model.layers if layer.name == CODES]
     if depth == 0:
         return None
     if depth >= len(plan.units) and pooling:
@@ -146,7 +110,7 @@ def set_precision(model: keras.Model, precision: str) -> None:
     """
     for leaf in leaves(*model.layers[:-1]):  # the last one makes the probabilities
         prepares = isinstance(leaf, (layers.Normalization, layers.Rescaling))
-        if not prepares and leaf.name not in EXACT:
+        if not prepares and not leaf.name.startswith(EXACT):
             leaf.dtype_policy = precision
 
 

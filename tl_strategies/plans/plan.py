@@ -31,21 +31,33 @@ class Head:
     """The new layers on top of the pooled features.
 
     Attributes:
-        classifier: "softmax" is trained by gradient descent; "linear_svm" and
-            "logistic_regression" are fitted on stored codes by scikit-learn; "given" is a user's.
+        classifier: "softmax" is trained by gradient descent, "given" is a user's, and the others
+            are fitted on stored codes.
         labels: the number of labels.
         hidden: sizes of fully connected ReLU layers before the classifier.
         dropout: rate before each Dense layer.
-        unit_length: scale each image's codes to unit L2 norm first.
+        unit_length: scale each image's codes, those of each unit, to unit L2 norm.
         multilabel: a probability for each label by itself (sigmoid in place of softmax).
+        units: depths whose codes are joined; empty for the last one that is kept.
+        pooling: what makes codes of a unit's output.
+        power: of each code value, whose sign stays; before the unit length.
+        standardize: give all code values the mean 0 and one deviation over training images.
+        select: the share of code values that a fitted classifier uses.
+        refit: fit again on training and validation images, once all is chosen.
     """
 
-    classifier: Literal["softmax", "linear_svm", "logistic_regression", "given"]
+    classifier: Literal["softmax", "linear_svm", "logistic_regression", "ridge", "knn", "given"]
     labels: int
     hidden: tuple[int, ...] = ()
     dropout: float = 0.0
     unit_length: bool = False
     multilabel: bool = False
+    units: tuple[int, ...] = ()
+    pooling: str = "avg"
+    power: float = 1.0
+    standardize: bool = False
+    select: float = 1.0
+    refit: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -107,7 +119,8 @@ class Plan:
         fields: dict[str, Any] = json.loads(text)
         fields["units"] = tuple(UnitPlan(**unit) for unit in fields["units"])
         head = fields["head"]
-        fields["head"] = Head(**{**head, "hidden": tuple(head["hidden"])})
+        lists = {name: tuple(head[name]) for name in ("hidden", "units") if name in head}
+        fields["head"] = Head(**head | lists)
         fields["phases"] = tuple(Phase(**phase) for phase in fields["phases"])
         return cls(**fields)
 
@@ -145,13 +158,20 @@ def _describe(head: Head) -> str:
     """One line: the head's layers in order."""
     if head.classifier == "given":
         return f"given, over {head.labels} labels"
+    fitted = head.classifier != "softmax"
     dropout = [f"dropout {head.dropout:g}"] if head.dropout else []
-    layers = ["average pooling", *["unit length"] * head.unit_length]
+    pooling = {"avg": "average pooling", "flatten": "flattened"}
+    layers = [pooling.get(head.pooling, f"{head.pooling} pooling")]
+    if head.units:
+        layers[0] += f" of units {', '.join(map(str, head.units))}"
+    layers += [f"power {head.power:g}"] * (head.power != 1) + ["unit length"] * head.unit_length
+    layers += ["standardised"] * head.standardize
+    layers += [f"the best {head.select:.3g} of the values"] * (head.select < 1)
     for size in head.hidden:
         layers += [*dropout, f"dense {size} + ReLU"]
-    classifier = head.classifier.replace("_", " ")
-    if head.multilabel and classifier == "softmax":
-        classifier = "sigmoid"
-    elif head.multilabel:
-        classifier += ", each label by itself,"
-    return ", ".join([*layers, *dropout, f"{classifier} over {head.labels} labels"])
+    classifier = {"knn": "nearest neighbours"}.get(head.classifier, head.classifier)
+    classifier = classifier.replace("_", " ")
+    if head.multilabel:
+        classifier = f"{classifier}, each label by itself," if fitted else "sigmoid"
+    layers += [*dropout, f"{classifier} over {head.labels} labels"]
+    return ", ".join(layers) + ", refitted on training and validation images" * head.refit

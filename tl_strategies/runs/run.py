@@ -132,7 +132,7 @@ def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
         ) from error
     trainable = _trainable(engine, job)
     save_model(features.model, directory)
-    evaluation = evaluate_saved(directory, images, engine.tracker)
+    evaluation = evaluate_saved(directory, images, engine.tracker, engine.validation)
     metrics = {
         "strategy": plan.strategy,
         "n": plan.n,

@@ -106,7 +106,7 @@ class Trainer:
         """Train; metrics of the validation and the test part, from the features of one pass."""
         self.prefetch(engine.features, engine.settings)
         engine.train()
-        scores = evaluate_features(engine.features)
+        scores = evaluate_features(engine.features, engine.validation)
         write_scores(engine.tracker, scores)
         engine.tracker.write_scalar(SECONDS, engine.progress.seconds + engine.features.seconds)
         engine.tracker.flush()

@@ -36,14 +36,16 @@ def probe_depths(
 
     images = trainer.images()
     positions = {part: images.positions(part) for part in PARTS}
-    codes = {part: unit_codes(trainer, images, own) for part, own in positions.items()}
+    codes = unit_codes(trainer, images, np.concatenate([*positions.values()]))
+    ends = [len(positions[PARTS[0]])]
     labels = {part: images.listing.labels[own] for part, own in positions.items()}
     right, done = {}, {}
     for count, (depth, plan) in enumerate(plans.items(), 1):
         pretrained = [row.depth for row in plan.units if row.weights == "pretrained"]
         used = tuple(unit for unit in pretrained if unit >= max(depth, 1)) or (1,)
         if used not in done:
-            rows = {part: np.hstack([codes[part][unit - 1] for unit in used]) for part in PARTS}
+            whole = np.hstack([codes[unit - 1] for unit in used])
+            rows = dict(zip(PARTS, np.split(whole, ends), strict=True))
             mean, scale = rows["train"].mean(axis=0), rows["train"].std(axis=0) + 1e-6
             rows = {part: (values - mean) / scale for part, values in rows.items()}
             classifier = RidgeClassifierCV(PENALTIES).fit(rows["train"], labels["train"])

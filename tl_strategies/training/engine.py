@@ -13,12 +13,11 @@ from tl_strategies.plans.model import pretrained_values, set_trainable
 from tl_strategies.plans.optimizers import carry_state, inner, last_rate
 from tl_strategies.settings.run import Settings
 from tl_strategies.tracking.figures import figure_pixels, range_figure
-from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.checkpoint import Checkpoint, Progress, assign, values_of
+from tl_strategies.training.codes import fit_codes
 from tl_strategies.training.features import Features
 from tl_strategies.training.inputs import fitted_inputs
-from tl_strategies.training.linear import C_VALUES, fit_linear
 from tl_strategies.training.phase import PhaseTraining
 
 CHECKPOINT_INTERVAL = 0.5  # seconds of training that a kill may cost, where epochs are shorter
@@ -40,6 +39,7 @@ class Engine:
     stop_after: int | None = None  # epochs to stop after; phases of several end whole
     progress: Progress = dataclasses.field(default_factory=Progress)
     earlier: float = 0.0  # seconds of fitting before the run was resumed
+    validation: np.ndarray | None = None  # probabilities, before those images were trained on
     optimizer: keras.optimizers.Optimizer | None = None  # of the last phase
 
     def train(self) -> None:
@@ -51,7 +51,9 @@ class Engine:
         features, phases = self.features, self.features.plan.phases
         set_trainable(features.model, features.plan, features.units, None)
         if not phases:
-            self._fit_linear()
+            self.progress.seconds, self.validation = fit_codes(
+                features, self.settings, self.tracker
+            )
             return
         trained = features.cut(features.plan.frozen_depth)[1].variables
         anchors = pretrained_values(features.model, features.plan, features.units)
@@ -130,29 +132,6 @@ class Engine:
         figure = range_figure(rates, losses, chosen)
         self.tracker.write_image("learning-rate range test", figure_pixels(figure))
         return chosen
-
-    def _fit_linear(self) -> None:
-        features, head = self.features, self.features.plan.head
-        depth = len(features.plan.units)
-        inputs = fitted_inputs(features.images, self.settings, kept=features.kept(depth))
-        arrays = features.fetch(depth, inputs)
-        codes = {part: array[np.arange(array.shape[0])] for part, array in arrays.items()}
-        start = time.perf_counter()
-        if head.unit_length:
-            normalize = features.model.get_layer("head_unit_length")
-            codes = {part: np.asarray(normalize(array)) for part, array in codes.items()}
-        kernel, bias, penalty = fit_linear(
-            head.classifier,
-            codes,
-            {part: np.concatenate([given.labels] * given.views) for part, given in inputs.items()},
-            head.labels,
-            np.tile(inputs["train"].weights, inputs["train"].views),
-            self.settings.seed,
-            progress_bar(len(C_VALUES), "fits"),
-        )
-        features.model.layers[-1].set_weights([kernel, bias])
-        self.progress.seconds = time.perf_counter() - start
-        self.tracker.write_scalar("classifier/C", penalty)
 
 
 class EpochEnd(keras.callbacks.Callback):

@@ -48,17 +48,23 @@ class Features:
         status = "miss" if "miss" in statuses else "hit" if statuses else "off"
         return {"status": status, "bytes": sum(size for _, size in self.entries.values())}
 
+    def replace_model(self, model: keras.Model) -> None:
+        """Go on with another model of the same units."""
+        self.model = model
+        self._cuts.clear()
+        self._forwards.clear()
+
     def cut(self, depth: int) -> tuple[keras.Model | None, keras.Model]:
         """Prefix and suffix where the first `depth` units are frozen; the same ones each time."""
         if depth not in self._cuts:
-            self._cuts[depth] = cut(self.model, self._tensor(depth))
+            self._cuts[depth] = cut(self.model, self.tensor(depth))
         return self._cuts[depth]
 
     def forward(self, start: int, end: int | None) -> Forward:
         """From features at a depth (0: images) to those at another (None: probabilities)."""
         if (start, end) not in self._forwards:
-            first = self._tensor(start) if start else self.model.inputs[0]
-            stretch = self.cut(start)[1] if end is None else keras.Model(first, self._tensor(end))
+            first = self.tensor(start) if start else self.model.inputs[0]
+            stretch = self.cut(start)[1] if end is None else keras.Model(first, self.tensor(end))
             self._forwards[start, end] = make_forward(stretch)
         return self._forwards[start, end]
 
@@ -110,7 +116,8 @@ class Features:
         metadata["image_size"] = size_text(self.model.inputs[0].shape[1:3])
         return Wanted(self._identity(prefix), metadata, keys, shape, "float32", compute)
 
-    def _tensor(self, depth: int) -> keras.KerasTensor | None:
+    def tensor(self, depth: int) -> keras.KerasTensor | None:
+        """Where the model is cut at a depth; None at 0, which is images."""
         return depth_tensor(self.model, self.plan, self.units, depth)
 
     def _identity(self, prefix: keras.Model) -> dict[str, object]:
@@ -125,8 +132,9 @@ class Features:
             for table in self.store.tables()
             if table.get("kind") == "features" and table.get("backbone") == self.plan.backbone
         }
-        for shallower in sorted(depths & set(range(1, depth)), reverse=True):
-            middle = self._tensor(shallower)
+        lowest = min([depth - 1, *self.plan.head.units])  # above it, codes of units are joined
+        for shallower in sorted(depths & set(range(1, lowest + 1)), reverse=True):
+            middle = self.tensor(shallower)
             identity = self._identity(keras.Model(self.model.inputs[0], middle))
 
             def compute(positions: np.ndarray, end=shallower) -> Iterator[tuple[int, np.ndarray]]:

@@ -59,7 +59,11 @@ def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, I
 
 def part_inputs(images: Images, part: str) -> Inputs:
     """The images of a part, as they are."""
-    positions = images.positions(part)
+    return inputs_at(images, images.positions(part))
+
+
+def inputs_at(images: Images, positions: np.ndarray) -> Inputs:
+    """The images at positions in the listing, as they are."""
     array = LazyRows(
         lambda rows: images[positions[rows]], (len(positions), *images.array.shape[1:]), "uint8"
     )

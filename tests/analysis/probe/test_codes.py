@@ -33,10 +33,10 @@ def test_they_are_computed_once(trainer, capfd):
     images = made.images()
     first = unit_codes(made, images, np.arange(20))
     made.job.backbone.layers[-1].trainable = True
-    stored = [table["rows"] for table in made.store.tables() if table["kind"] == "codes"]
+    stored = [table["rows"] for table in made.store.tables() if table["kind"] == "features"]
     again = unit_codes(trainer(), images, np.arange(10, 30))
     assert stored == [20]
     for own, other in zip(first, again, strict=True):
         np.testing.assert_array_equal(own[10:], other[:10])
-    stored = [table["rows"] for table in made.store.tables() if table["kind"] == "codes"]
+    stored = [table["rows"] for table in made.store.tables() if table["kind"] == "features"]
     assert stored == [30]

@@ -1,0 +1,155 @@
+"""Classifiers fitted on codes: what they have to choose is what is best on validation images."""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from tl_strategies.metrics import average_precisions
+from tl_strategies.plans.plan import Head
+from tl_strategies.training.linear import Linear, one_hot, solutions
+from tl_strategies.training.nearest import Nearest
+from tl_strategies.training.space import (
+    Sample,
+    Space,
+    plain_space,
+    spanned,
+    standard_space,
+    unit_length,
+)
+
+PENALTIES = tuple(10.0 ** (quarter / 4) for quarter in range(-24, 21))  # 45 values of C
+DECADE = 4  # of these; decades are tried first, then what lies around the best one
+MOST_FITS = len(PENALTIES[::DECADE]) + 2 * (DECADE - 1)
+
+
+def fit_classifier(
+    head: Head,
+    train: Sample,
+    validation: Sample,
+    seed: int,
+    progress: Callable[[int], None] = lambda done: None,
+    fine: bool = True,
+) -> tuple[Linear | Nearest, Linear | Nearest]:
+    """Fit the classifier of a head on codes.
+
+    Args:
+        head: of a fitted classifier.
+        train, validation: images to fit on, and to choose on.
+        seed: of the solver, and of what is dropped.
+        progress: called with the number of fits done, at most MOST_FITS.
+        fine: choose among all values of C, not among decades only.
+
+    Returns:
+        What is fitted on training images, and what is kept: the same, or where the head says so
+        one that is fitted on validation images too. Linear scores, but for those of logistic
+        regression, are scaled by one temperature, chosen on validation images.
+    """
+    fit = Fit(head, _space(head, train, validation), validation, seed)
+    both = train.and_also(validation)
+    if head.classifier == "knn":
+        first = fit.nearest(train)
+        return first, fit.nearest(both, first.choice) if head.refit else first
+    first = fit.best(train, progress, fine)
+    last = next(fit.solve(both, [first.choice])) if head.refit else first
+    if head.classifier != "logistic_regression":
+        factor = temperature(first.scores(validation.codes), validation.labels)
+        return first.scaled(factor), last.scaled(factor)
+    return first, last
+
+
+@dataclasses.dataclass(frozen=True)
+class Fit:
+    """Fits the classifiers of a head in a space; images to choose on are apart."""
+
+    head: Head
+    space: Space
+    validation: Sample
+    seed: int
+
+    def solve(self, train: Sample, penalties: Sequence[float]) -> Iterator[Linear]:
+        """The linear classifier of each C, on codes as they are."""
+        projected = train._replace(codes=self.space.project(train.codes))
+        codes, labels, weights = projected.dropped(self.head.dropout, self.seed)
+        used, count = self.space.used, self.head.labels
+        rows, axes = spanned(codes[:, used])
+        given = (self.head.classifier, rows, labels, count, weights, self.seed, penalties)
+        for penalty, kernel, bias in solutions(*given):
+            whole = np.zeros((len(used), count))
+            kernel = kernel if axes is None else axes @ kernel
+            whole[used] = kernel / self.space.scale[used, None]
+            bias = bias - self.space.mean @ whole
+            yield Linear(whole.astype("float32"), bias.astype("float32"), penalty)
+
+    def best(
+        self,
+        train: Sample,
+        progress: Callable[[int], None] = lambda done: None,
+        fine: bool = True,
+    ) -> Linear:
+        """That with the best score on validation images; on a tie, of the strongest penalty."""
+        best, best_key, tried = None, (-1.0, 0.0), []
+        for step in (DECADE, 1) if fine else (DECADE,):
+            at = 0 if best is None else PENALTIES.index(best.choice)
+            near = PENALTIES if best is None else PENALTIES[max(at - DECADE + 1, 0) : at + DECADE]
+            left = [penalty for penalty in near[::step] if penalty not in tried]
+            for found in self.solve(train, left):
+                scores = found.scores(self.validation.codes)
+                key = score(scores, self.validation.labels), -found.choice
+                if key > best_key:
+                    best, best_key = found, key
+                tried.append(found.choice)
+                progress(len(tried))
+        progress(MOST_FITS)
+        return best
+
+    def nearest(self, train: Sample, number: int | None = None) -> Nearest:
+        """Neighbours of which so many vote, or as many as are best on validation images."""
+        projected = train._replace(codes=self.space.project(train.codes))
+        codes, labels, _ = projected.dropped(self.head.dropout, self.seed)
+        targets = one_hot(labels, self.head.labels)
+        found = Nearest(self.space, unit_length(codes), targets, number or 1)
+        if number is None:
+            votes, labels = found.votes(self.validation.codes), self.validation.labels
+            number = max(votes, key=lambda each: score(votes[each], labels))
+        return dataclasses.replace(found, choice=number)
+
+
+def score(scores: np.ndarray, labels: np.ndarray) -> float:
+    """Accuracy, or where images have several labels mean average precision."""
+    if labels.ndim == 2:
+        precisions = np.array(average_precisions(scores, labels))
+        return float(precisions[np.isfinite(precisions)].mean())
+    return float(np.mean(scores.argmax(axis=1) == labels))
+
+
+def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
+    """The factor on the scores at which their probabilities have the lowest log loss."""
+    from scipy.optimize import minimize_scalar
+    from scipy.special import log_expit, log_softmax
+
+    def loss(exponent: float) -> float:
+        scaled = np.exp(exponent) * scores
+        if labels.ndim == 2:
+            return -log_expit(np.where(labels, scaled, -scaled)).mean()
+        return -log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean()
+
+    return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
+
+
+def _space(head: Head, train: Sample, validation: Sample) -> Space:
+    """The space of a head: standardised or not, with the values that it selects.
+
+    Those have the largest ridge weights for standardised values (Evci et al. 2022 choose so too,
+    by a group lasso).
+    """
+    codes = train.codes
+    space = standard_space(codes) if head.standardize else plain_space(codes)
+    if head.select == 1:
+        return space
+    standard = standard_space(codes)
+    ridge = Head("ridge", head.labels, multilabel=head.multilabel)
+    kernel = Fit(ridge, standard, validation, seed=0).best(train).kernel
+    sizes = np.linalg.norm(kernel * standard.scale[:, None], axis=1)
+    most = int(np.ceil(head.select * len(sizes)))
+    return space.without(np.argsort(-sizes, kind="stable")[most:])
