@@ -1,6 +1,7 @@
 """tl-inspect: the units of a backbone; a data set; what there is; what the cache holds."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 import pathlib
@@ -15,9 +16,10 @@ from tl_strategies.backbones.names import backbone_names, check_backbone
 from tl_strategies.data.formats import is_our_figure
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.errors import UsageError
+from tl_strategies.files import read_text, write_text
 from tl_strategies.image_size import parse_size
 from tl_strategies.output import shown
-from tl_strategies.runs.job import list_of
+from tl_strategies.runs.job import Checked, check, list_of, prepare
 from tl_strategies.settings.groups import Data, Folds, Network, Place, Selection
 from tl_strategies.settings.run import Settings
 from tl_strategies.settings.schema import only_one
@@ -27,6 +29,8 @@ from tl_strategies.strategies import load_plugin, strategies
 
 IMAGE_SIZE = 128  # pixels, that of the bundled backbone
 SHEET = 60  # images on the contact sheet
+WORST = 36  # on the sheet of labels that look wrong
+FINDINGS = "path,label,finding"  # the beginning of labels.csv
 # Of a run's flags, those that have another meaning here, or none.
 LEFT_OUT = (
     *("backbone", "dataset", "split_seed", "classes", "keep", "cache", "cache_limit", "run_dir"),
@@ -35,16 +39,33 @@ FLAGS = [
     Flag("backbone", str, None, "list the units of this backbone: a name, or a .keras file"),
     Flag("dataset", str, None, "report on this data set; see tl-run"),
     Flag("contact_sheet", str, "contact_sheet.png", "where some of its images are drawn"),
+    Flag(
+        "labels",
+        bool,
+        False,
+        "also look at the data set through the backbone's features: labels that look wrong, copies "
+        "in different parts, outliers; writes labels.csv and labels.png beside the contact sheet",
+    ),
     Flag("cache", bool, False, "list what the cache holds"),
     Flag("clear_cache", bool, False, "delete what the cache holds"),
     Flag("json", bool, False, "print JSON"),
     *(f for f in flags_of(Network, Data, Folds, Selection, Place) if f.name not in LEFT_OUT),
 ]
-COMMON = ("backbone", "weights", "image_size", "dataset", "contact_sheet", "cache", "json")
+COMMON = (
+    "backbone",
+    "weights",
+    "image_size",
+    "dataset",
+    "contact_sheet",
+    "labels",
+    "cache",
+    "json",
+)
 EXAMPLES = (
     "tl-inspect",
     "tl-inspect --backbone efficientnet_lite0",
     "tl-inspect --dataset folder:photos",
+    "tl-inspect --dataset folder:photos --labels",
     "tl-inspect --cache",
 )
 
@@ -58,7 +79,10 @@ def _run(values: dict[str, Any]) -> None:
     for plugin in values["plugin"]:
         load_plugin(plugin)
     cache = values["cache"] or values["clear_cache"]
-    asked = {f"--{name}": values[name] for name in ("backbone", "dataset")}
+    if values["labels"] and values["dataset"] is None:
+        raise UsageError("--labels must come with --dataset, whose images are looked at.")
+    backbone = None if values["labels"] else values["backbone"]  # what they are looked at through
+    asked = {"--backbone": backbone, "--dataset": values["dataset"]}
     asked["--cache or --clear_cache"] = cache
     only_one(asked, asked)
     if cache:
@@ -117,6 +141,7 @@ def _inspect_data(values: dict[str, Any]) -> None:
         )
     if settings.folds and not settings.fold:
         settings = dataclasses.replace(settings, fold=1)
+    checked = _check_labels(values, settings, sheet.parent) if values["labels"] else None
     store = _store(settings.cache_dir)
     with cli.quiet_import():
         from tl_strategies.data.images import load_images
@@ -140,6 +165,55 @@ def _inspect_data(values: dict[str, Any]) -> None:
     else:
         print(data_text(report, whole=True))
         print(f"some of them: {sheet}")
+    if checked is not None:
+        _look_through(checked, sheet.parent)
+
+
+def _check_labels(values: dict[str, Any], settings: Settings, folder: pathlib.Path) -> Checked:
+    """What looking at labels needs, before anything is computed."""
+    if importlib.util.find_spec("cleanlab") is None:
+        raise UsageError(
+            "--labels must have cleanlab. Received: it is not installed. "
+            "Run: pip install 'tl-strategies[labels]'"
+        )
+    if values["json"]:
+        raise UsageError("--labels must come without --json: what it finds is in labels.csv.")
+    table, sheet = folder / "labels.csv", folder / "labels.png"
+    ours = not os.path.lexists(table) or read_text(table).startswith(FINDINGS)
+    if not ours or (os.path.lexists(sheet) and not is_our_figure(sheet)):
+        raise UsageError(
+            f"labels.csv and labels.png must not be files of yours. Received: {folder}. Name "
+            "another folder by --contact_sheet."
+        )
+    chosen = {name: values[name] for name in ("weights", "keep_top", "top")}
+    if values["backbone"]:
+        chosen["backbone"] = values["backbone"]
+    return check(dataclasses.replace(settings, strategy="fixed", **chosen))
+
+
+def _look_through(checked: Checked, folder: pathlib.Path) -> None:
+    """Write what is found about labels, copies and outliers; say how much it is."""
+    from tl_strategies.analysis.labels import findings_csv, look_through
+    from tl_strategies.runs.trainer import Trainer
+    from tl_strategies.tracking.figures import save_figure, sheet_figure
+
+    images, findings = look_through(Trainer(prepare(checked)))
+    write_text(folder / "labels.csv", findings_csv(images, findings))
+    print(
+        f"through {checked.settings.backbone}: {len(findings.wrong)} labels look wrong, "
+        f"{len(findings.copies)} copies in different parts, {len(findings.outliers)} outliers: "
+        f"{folder / 'labels.csv'}"
+    )
+    worst = findings.wrong[:WORST]
+    captions = []
+    for position in worst:
+        likelier, probability = findings.likelier(images, position)
+        label = shown(images.listing.label_text(position)) or "none"
+        captions.append(f"{label} {probability:.2f}\n→ {shown(likelier) or 'none'}")
+    if len(worst):
+        title = f"labels that look wrong, of {len(images.rows)}: label → what it looks like"
+        save_figure(sheet_figure(images[worst], captions, title), folder / "labels.png")
+        print(f"the worst of them: {folder / 'labels.png'}")
 
 
 def _store(cache_dir: str | None) -> Store:

@@ -6,7 +6,12 @@ import keras
 import numpy as np
 import pytest
 
-from tl_strategies.data.augment import augment, augment_by_layers
+from tl_strategies.data.augment import (
+    FIXED_VIEWS,
+    augment,
+    augment_by_layers,
+    fixed_views,
+)
 from tl_strategies.errors import UsageError
 from tl_strategies.training.batches import training_batches
 from tl_strategies.training.inputs import Inputs
@@ -85,3 +90,24 @@ def test_layers_begin_each_view_from_its_key(images, keys):
 def test_layers_must_leave_the_size(images, keys):
     with pytest.raises(UsageError, match="must leave images as large as they are"):
         augment_by_layers(keras.layers.RandomCrop(8, 8), images, keys)
+
+
+def test_fixed_views_are_the_image_its_corners_and_turns_and_their_mirrors():
+    side = 30
+    y, x = np.mgrid[:side, :side] * 8
+    image = np.stack([y, x, np.full_like(x, 90)], axis=-1).astype("uint8")
+    views = fixed_views(np.stack([image] * FIXED_VIEWS), np.arange(FIXED_VIEWS)).astype(int)
+    np.testing.assert_array_equal(views[0], image)
+    for number in range(0, 12, 2):
+        np.testing.assert_allclose(views[number + 1], views[number][:, ::-1], atol=1)
+    middles = views[2:12:2, :, :, :2].mean(axis=(1, 2)) - image[..., :2].mean(axis=(0, 1))
+    shift = 8 * side / 6
+    expected = np.array([(0, 0), (-1, -1), (-1, 1), (1, -1), (1, 1)]) * shift
+    np.testing.assert_allclose(middles, expected, atol=6)
+    assert np.ptp(views[2, ..., 0]) == pytest.approx(2 / 3 * np.ptp(image[..., 0]), abs=8)
+    turned = views[12], views[14]
+    assert [view[0, 0].tolist() for view in turned] == [[255] * 3] * 2  # a corner from outside
+    for view, sign in zip(turned, (1, -1), strict=True):
+        middle = view[12:18, 12:18].astype(float)
+        slope = np.diff(middle[..., 0], axis=1).mean() / np.diff(middle[..., 0], axis=0).mean()
+        assert np.degrees(np.arctan(slope)) == pytest.approx(sign * 15, abs=1.5)

@@ -10,6 +10,9 @@ from tl_strategies.errors import UsageError
 AREA = (0.5, 1.0)  # of the image that a crop keeps
 ASPECT = (3 / 4, 4 / 3)  # of the crop before it is stretched to a square
 JITTER = 0.4  # most that brightness, contrast and saturation are multiplied by, up or down
+SIDE = 2 / 3  # of the fixed views that are crops: 4/9 of the area
+ANGLE = np.pi / 12  # of those that are turned
+FIXED_VIEWS = 16  # the image, five crops, two turned ones, and each of these mirrored
 
 
 def augment(policy: str, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
@@ -34,6 +37,46 @@ def augment(policy: str, images: np.ndarray, keys: np.ndarray) -> np.ndarray:
             factors = [rng.uniform(1 - JITTER, 1 + JITTER, 3) for rng in draws]
             out = _colours(out, np.array(factors, "float32").T[..., None, None, None])
         return tf.cast(tf.round(tf.clip_by_value(out, 0, 255)), "uint8").numpy()
+
+
+def fixed_views(images: np.ndarray, views: np.ndarray) -> np.ndarray:
+    """Views of Razavian et al. (2014), the same for each image.
+
+    Args:
+        images: uint8 of shape (count, height, width, 3).
+        views: which one of FIXED_VIEWS each image becomes; 0 is the image itself.
+
+    Returns:
+        uint8 of the same shape.
+    """
+    far = 1 - SIDE
+    corners = [(0, 0), (far / 2, far / 2), (0, 0), (0, far), (far, 0), (far, far), (0, 0), (0, 0)]
+    kinds, mirrored = views // 2, views % 2 == 1
+    sides = np.where((kinds > 0) & (kinds < 6), SIDE, 1.0)
+    top, left = np.array(corners)[kinds].T
+    right = left + sides
+    edges = (top, np.where(mirrored, right, left), top + sides, np.where(mirrored, left, right))
+    angles = ANGLE * (np.int64(kinds == 6) - np.int64(kinds == 7))
+    height, width = images.shape[1:3]
+    with tf.device("CPU"):
+        boxes = tf.constant(np.stack(edges, axis=1), "float32")
+        out = tf.image.crop_and_resize(images, boxes, np.arange(len(images)), (height, width))
+        out = tf.raw_ops.ImageProjectiveTransformV3(
+            images=out,
+            transforms=tf.constant(_rotations(angles, height, width), "float32"),
+            output_shape=(height, width),
+            fill_value=255.0,
+            interpolation="BILINEAR",
+        )
+        return tf.cast(tf.round(tf.clip_by_value(out, 0, 255)), "uint8").numpy()
+
+
+def _rotations(angles: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Projective transforms, of shape (angles, 8), that turn an image about its middle."""
+    cosines, sines = np.cos(angles), np.sin(angles)
+    x, y, zeros = (width - 1) / 2, (height - 1) / 2, np.zeros(len(angles))
+    shift_x, shift_y = x - cosines * x + sines * y, y - sines * x - cosines * y
+    return np.stack([cosines, -sines, shift_x, sines, cosines, shift_y, zeros, zeros], axis=1)
 
 
 def augment_by_layers(given: Any, images: np.ndarray, keys: np.ndarray) -> np.ndarray:

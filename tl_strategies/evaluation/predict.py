@@ -7,12 +7,12 @@ import json
 import os
 import pathlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
 
-from tl_strategies.data.augment import augment
+from tl_strategies.data.augment import FIXED_VIEWS, augment, fixed_views
 from tl_strategies.data.decode import Source, decode_images
 from tl_strategies.data.folder import SYSTEMS
 from tl_strategies.directories import expanded
@@ -24,6 +24,8 @@ from tl_strategies.training.forward import BATCH, make_forward, one_ahead
 
 MODEL, LABELS, PLAN = "model.keras", "labels.txt", "plan.json"
 GLOB = set("*?[")
+
+Views = int | Literal["crops16"]
 
 
 class Predictor:
@@ -55,12 +57,13 @@ class Predictor:
             size = parse_size(tuple(model.inputs[0].shape[1:3]))
             self._forwards.setdefault(size, []).append(make_forward(model))
 
-    def stream(self, sources: Iterable[Source], views: int = 1) -> Iterator[np.ndarray | str]:
+    def stream(self, sources: Iterable[Source], views: Views = 1) -> Iterator[np.ndarray | str]:
         """Probabilities of shape (labels,) of each image, or why it cannot be read.
 
         Args:
             sources: paths, bytes of files, or uint8 arrays of shape (height, width, 1 or 3).
-            views: how many are averaged: the image, and seeded crops and flips of it.
+            views: how many are averaged: the image, and seeded crops and flips of it; or
+                "crops16", see `fixed_views`.
         """
         copies = itertools.tee(sources, len(self._forwards))
         decoded = zip(
@@ -74,14 +77,16 @@ class Predictor:
             for images in batch:
                 yield images[0] if isinstance(images[0], str) else next(values)
 
-    def _batch(self, images: list[tuple], views: int) -> np.ndarray:
+    def _batch(self, images: list[tuple], views: Views) -> np.ndarray:
         """Mean probabilities of a batch, one array an image for each size."""
         found, columns = [], zip(*images, strict=True)
         for column, forwards in zip(columns, self._forwards.values(), strict=True):
             padded = np.stack(column)[np.resize(np.arange(len(images)), BATCH)]
-            for view in range(views):
+            for view in range(FIXED_VIEWS if views == "crops16" else views):
                 shown = padded
-                if view:
+                if view and views == "crops16":
+                    shown = fixed_views(padded, np.full(len(padded), view))
+                elif view:
                     keys = [_key(image, view) for image in padded]
                     shown = augment("standard", padded, np.array(keys, "S32"))
                 found += [forward(shown)[: len(images)] for forward in forwards]

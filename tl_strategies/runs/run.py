@@ -17,7 +17,7 @@ from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
 from tl_strategies.evaluation.evaluate import evaluate_saved
-from tl_strategies.evaluation.predict import Predictor
+from tl_strategies.evaluation.predict import Predictor, Views
 from tl_strategies.files import read_json, remove_leftovers, write_text
 from tl_strategies.output import shown
 from tl_strategies.plans.model import set_trainable
@@ -55,12 +55,13 @@ class Run:
         """The saved model: float RGB images in [0, 255] to probabilities."""
         return keras.models.load_model(self.directory / MODEL)
 
-    def predict(self, images: Sequence[Any], views: int = 1) -> np.ndarray:
+    def predict(self, images: Sequence[Any], views: Views = 1) -> np.ndarray:
         """Probabilities of shape (images, labels); of an image that cannot be read, NaN.
 
         Args:
             images: paths, or uint8 arrays of shape (height, width, 3) of any size.
-            views: how many are averaged: the image, and seeded crops and flips of it.
+            views: how many are averaged: the image, and seeded crops and flips of it; or
+                "crops16": with five crops and two turned ones, each mirrored.
 
         Raises:
             UsageError: what is given are no images, or the model was changed.

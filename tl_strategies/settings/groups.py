@@ -122,13 +122,14 @@ class Training:
     )
     augment: str = setting(
         "none",
-        "random flips (flip), crops too (standard), colours too (strong)",
-        ("none", "flip", "standard", "strong"),
+        "random flips (flip), crops too (standard), colours too (strong); crops16: the image, five "
+        "crops and two turned ones, each mirrored",
+        ("none", "flip", "standard", "strong", "crops16"),
     )
     views: int | None = setting(
         None,
         "augmented views of each training image; epoch e uses view e mod views. Default: 4 where "
-        "features are stored, a new one each epoch where not",
+        "features are stored, a new one each epoch where not; 16 of crops16",
         at_least=1,
     )
     bn: str = setting(

@@ -53,7 +53,7 @@ def fit_classifier(
     first = fit.best(train, progress, fine)
     last = next(fit.solve(both, [first.choice])) if head.refit else first
     if head.classifier != "logistic_regression":
-        factor = temperature(first.scores(validation.codes), validation.labels)
+        factor, _ = temperature(first.scores(validation.codes), validation.labels)
         return first.scaled(factor), last.scaled(factor)
     return first, last
 
@@ -87,16 +87,17 @@ class Fit:
         progress: Callable[[int], None] = lambda done: None,
         fine: bool = True,
     ) -> Linear:
-        """That with the best score on validation images; on a tie, of the strongest penalty."""
-        best, best_key, tried = None, (-1.0, 0.0), []
+        """That with the best score on validation images; on a tie, the best probabilities."""
+        best, best_key, tried = None, None, []
         for step in (DECADE, 1) if fine else (DECADE,):
             at = 0 if best is None else PENALTIES.index(best.choice)
             near = PENALTIES if best is None else PENALTIES[max(at - DECADE + 1, 0) : at + DECADE]
             left = [penalty for penalty in near[::step] if penalty not in tried]
             for found in self.solve(train, left):
                 scores = found.scores(self.validation.codes)
-                key = score(scores, self.validation.labels), -found.choice
-                if key > best_key:
+                loss = temperature(scores, self.validation.labels)[1]
+                key = score(scores, self.validation.labels), -loss
+                if best is None or key > best_key:
                     best, best_key = found, key
                 tried.append(found.choice)
                 progress(len(tried))
@@ -123,8 +124,8 @@ def score(scores: np.ndarray, labels: np.ndarray) -> float:
     return float(np.mean(scores.argmax(axis=1) == labels))
 
 
-def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
-    """The factor on the scores at which their probabilities have the lowest log loss."""
+def temperature(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
+    """The factor on the scores at which their probabilities have the lowest log loss, and that."""
     from scipy.optimize import minimize_scalar
     from scipy.special import log_expit, log_softmax
 
@@ -134,7 +135,8 @@ def temperature(scores: np.ndarray, labels: np.ndarray) -> float:
             return -log_expit(np.where(labels, scaled, -scaled)).mean()
         return -log_softmax(scaled, axis=1)[np.arange(len(labels)), labels].mean()
 
-    return float(np.exp(minimize_scalar(loss, bounds=(-3, 5), method="bounded").x))
+    found = minimize_scalar(loss, bounds=(-3, 5), method="bounded")
+    return float(np.exp(found.x)), float(found.fun)
 
 
 def _space(head: Head, train: Sample, validation: Sample) -> Space:

@@ -29,10 +29,11 @@ def fit_codes(
     arrays = features.fetch(depth, inputs)
     start = time.perf_counter()
     model = features.model
-    forward = make_forward(keras.Model(features.tensor(depth), model.layers[-1].input))
+    start_of, end = features.tensor(depth), model.layers[-1].input
+    changed = make_forward(keras.Model(start_of, end)) if end is not start_of else lambda row: row
     samples = [
         Sample(
-            np.stack([*run_rows(forward, array, np.arange(array.shape[0]))]),
+            np.stack([*run_rows(changed, array, np.arange(array.shape[0]))]),
             np.concatenate([inputs[part].labels] * inputs[part].views),
             np.tile(inputs[part].weights, inputs[part].views),
         )

@@ -2,11 +2,17 @@
 
 import dataclasses
 import hashlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tl_strategies.data.augment import augment, augment_by_layers
+from tl_strategies.data.augment import (
+    FIXED_VIEWS,
+    augment,
+    augment_by_layers,
+    fixed_views,
+)
 from tl_strategies.data.images import Images
 from tl_strategies.settings.objects import describe
 from tl_strategies.settings.run import Settings
@@ -41,6 +47,8 @@ def same_views(settings: Settings) -> Settings:
     """Settings by which every transfer depth sees as many augmented views."""
     if settings.augment == "none" or settings.views is not None:
         return settings
+    if settings.augment == "crops16":
+        return dataclasses.replace(settings, views=FIXED_VIEWS)
     most = settings.epochs if settings.cache == "off" else KEPT_VIEWS
     return dataclasses.replace(settings, views=min(most, settings.epochs))
 
@@ -51,7 +59,10 @@ def fitted_inputs(images: Images, settings: Settings, kept: bool) -> dict[str, I
     Where features are not kept, every epoch has a view of its own.
     """
     inputs = {part: part_inputs(images, part) for part in ("train", "validation")}
-    if settings.augment != "none":
+    if settings.augment == "crops16":
+        views = min(settings.views or FIXED_VIEWS, FIXED_VIEWS)
+        inputs["train"] = _fixed(inputs["train"], views)
+    elif settings.augment != "none":
         views = settings.views or min(KEPT_VIEWS if kept else settings.epochs, settings.epochs)
         inputs["train"] = _augmented(inputs["train"], settings.augment, views, settings.seed)
     return inputs
@@ -78,11 +89,21 @@ def _augmented(plain: Inputs, policy: Any, views: int, seed: int) -> Inputs:
     texts = [
         f"{key.decode()} {name} {seed} {view} 1" for view in range(views) for key in plain.keys
     ]
+    return _viewed(plain, texts, views, lambda images, keys, _: change(policy, images, keys))
+
+
+def _fixed(plain: Inputs, views: int) -> Inputs:
+    texts = [f"{key.decode()} crops16 {view} 1" for view in range(views) for key in plain.keys]
+    return _viewed(plain, texts, views, lambda images, _, chosen: fixed_views(images, chosen))
+
+
+def _viewed(plain: Inputs, texts: list[str], views: int, change: Callable) -> Inputs:
+    """Views of images by what changes them, of keys made from texts."""
     digests = [hashlib.blake2b(text.encode(), digest_size=16).hexdigest() for text in texts]
     keys = np.array(digests, "S32")
-    array = LazyRows(
-        lambda rows: change(policy, plain.array[rows % plain.images], keys[rows]),
-        (len(keys), *plain.array.shape[1:]),
-        "uint8",
-    )
+
+    def rows_of(rows: np.ndarray) -> np.ndarray:
+        return change(plain.array[rows % plain.images], keys[rows], rows // plain.images)
+
+    array = LazyRows(rows_of, (len(keys), *plain.array.shape[1:]), "uint8")
     return dataclasses.replace(plain, array=array, keys=keys, views=views)

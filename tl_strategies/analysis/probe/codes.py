@@ -1,4 +1,4 @@
-"""The codes of every unit: its output averaged over its places, in one pass over the images."""
+"""The codes of units: their outputs averaged over places, in one pass over the images."""
 
 import dataclasses
 
@@ -21,11 +21,22 @@ def unit_codes(trainer: Trainer, images: Images, positions: np.ndarray) -> list[
         images: the data set.
         positions: of the images among them.
     """
-    job = trainer.job
-    chosen = {"strategy": "fixed", "n": None, "option": {"units": "all"}}
-    settings = dataclasses.replace(job.settings, **chosen, bn="frozen", head=None)
-    features = trainer.features(replan(job, settings, job.directory))
-    inputs = inputs_at(images, positions)
-    codes = features.fetch(len(job.units), {"all": inputs})["all"][np.arange(len(positions))]
-    sizes = [unit_output(job.backbone, unit).shape[-1] for unit in job.units]
+    codes = _codes(trainer, images, positions, {"units": "all"})
+    sizes = [unit_output(trainer.job.backbone, unit).shape[-1] for unit in trainer.job.units]
     return np.split(codes, np.cumsum(sizes)[:-1], axis=1)
+
+
+def last_codes(trainer: Trainer, images: Images, positions: np.ndarray) -> np.ndarray:
+    """Pooled codes of the last unit, which trainings above frozen units share."""
+    return _codes(trainer, images, positions, {})
+
+
+def _codes(
+    trainer: Trainer, images: Images, positions: np.ndarray, option: dict[str, str]
+) -> np.ndarray:
+    job = trainer.job
+    chosen = {"strategy": "fixed", "n": None, "option": option, "bn": "frozen", "head": None}
+    settings = dataclasses.replace(job.settings, **chosen)
+    features = trainer.features(replan(job, settings, job.directory))
+    inputs = {"all": inputs_at(images, positions)}
+    return features.fetch(len(job.units), inputs)["all"][np.arange(len(positions))]
