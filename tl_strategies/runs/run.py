@@ -18,6 +18,7 @@ from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
 from tl_strategies.evaluation.card import model_card
 from tl_strategies.evaluation.evaluate import evaluate_saved
+from tl_strategies.evaluation.export import export
 from tl_strategies.evaluation.predict import Predictor
 from tl_strategies.files import read_json, remove_leftovers, write_text
 from tl_strategies.image_size import sides
@@ -79,6 +80,16 @@ class Run:
                 print(f"not read: {shown(name)}: {values}", flush=True)
             rows.append(nothing if isinstance(values, str) else values)
         return np.array(rows, "float32").reshape(len(rows), len(nothing))
+
+    def export(self, format: str, precision: str = "float32", **others: Any) -> dict[str, Any]:
+        """The model as "litert", "onnx", "openvino" or "saved_model": `tl-export` from Python.
+
+        Args:
+            format, precision: of the file.
+            **others: `out`, `force` and `data`; see `evaluation.export.export`, also for what is
+                returned and raised.
+        """
+        return export(self.directory, format, precision, **others)
 
 
 def _source(image: Any) -> Source:
