@@ -32,9 +32,9 @@ def model_card(
     size: tuple[int, int],
 ) -> str:
     """The text of card.md, of metrics.json, data.json, whether data came with parts, and a size."""
-    names = {"strategy": plan.strategy, "source": report["source"], "backbone": plan.backbone}
     own = settings.weights == "imagenet" and settings.backbone not in backbone_names()
-    names |= {"weights": "of its own" if own else settings.weights}
+    names = {"strategy": plan.strategy, "source": report["source"], "backbone": plan.backbone}
+    names["weights"] = "of its own" if own else settings.weights
     texts = {
         "name": {key: _plain(name) for key, name in names.items()},
         "licence": _licence(settings, plan),
@@ -43,11 +43,11 @@ def model_card(
         "scores": _scores(metrics, report["images"]),
         "weakest": _weakest(metrics["classes"], report),
         "size": "{}, {}, 3".format(*size),
+        "python": platform.python_version(),
     }
     numbers = {"labels": len(report["classes"]), "left_out": len(report["left_out"])}
     objects = {"plan": plan, "metrics": metrics, "settings": settings}
     versions = {"ours": tl_strategies, "keras": keras, "tf": tf}
-    versions |= {"python": platform.python_version()}
     return CARD.read_text(encoding="utf-8").format(**texts, **numbers, **objects, **versions)
 
 
