@@ -17,6 +17,7 @@ KNOWN_FLAGS = {
     "tl-probe": "--classifiers",
     "tl-compare": "--html",
     "tl-predict": "--views",
+    "tl-export": "--precision",
 }
 
 

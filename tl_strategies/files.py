@@ -44,12 +44,15 @@ def atomic_write(target: pathlib.Path) -> Iterator[pathlib.Path]:
         _delete(aside)
 
 
-def remove_leftovers(directory: pathlib.Path) -> None:
-    """Delete what processes that were killed had begun to write aside in a directory of ours."""
+def remove_leftovers(directory: pathlib.Path, name: str = "") -> None:
+    """Delete what processes that were killed had begun to write aside in a directory of ours.
+
+    A name is that of the only file to look for, where others may be written now.
+    """
     number = number_near(directory)
     if number and directory.is_dir():
         for path in directory.iterdir():
-            if path.name.startswith(f"{MARK}-{number}-"):
+            if path.name.startswith(f"{MARK}-{number}-") and path.name.endswith(name):
                 _delete(path)
 
 

@@ -57,10 +57,19 @@ PROBE = [
     ("--backbone resnet5", "Did you mean 'resnet50'"),
     ("--dataset clipat", "Did you mean 'clipart'"),
 ]
+EXPORT = [
+    ("run", "--format must be one of litert, onnx, openvino, saved_model. Received: nothing."),
+    ("run --format onx", "Did you mean 'onnx'"),
+    ("run --format onnx --precision int4", "--precision must be one of float32, float16, int8"),
+    ("run --format saved_model --precision int8", "saved_model must be one of float32. Received"),
+    ("run other --format onnx", "tl-export must get one run. Received: run other"),
+    ("run --format onnx --out a.npz", "--out must be a directory that is not there yet"),
+]
 COMMANDS = {
     **{"tl_run": RUN, "tl_search": SEARCH, "tl_curve": CURVE, "tl_probe": PROBE},
-    "tl_inspect": INSPECT,
+    **{"tl_inspect": INSPECT, "tl_export": EXPORT},
 }
+WITHOUT_DATA = ("tl_inspect", "tl_export")
 
 
 @pytest.fixture
@@ -79,7 +88,7 @@ def files(tmp_path):
     [(command, *case) for command, cases in COMMANDS.items() for case in cases],
 )
 def test_errors_are_said_at_once(command, arguments, message, files):
-    data = [] if command == "tl_inspect" or "--dataset" in arguments else ["--dataset", "npz:a.npz"]
+    data = [] if command in WITHOUT_DATA or "--dataset" in arguments else ["--dataset", "npz:a.npz"]
     result = subprocess.run(
         [sys.executable, "-c", CODE, command, *arguments.split(), *data],
         capture_output=True,

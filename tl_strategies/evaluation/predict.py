@@ -45,15 +45,15 @@ class Predictor:
 
     def __init__(self, directories: Sequence[pathlib.Path]):
         places = [place for directory in directories for place in model_places(directory)]
-        self.labels, self.multilabel = _labels_of(places[0])
+        self.labels, self.multilabel = labels_of(places[0])
         self._forwards: dict[Any, list] = {}  # by the size of their images
         for place in places:
-            if _labels_of(place) != (self.labels, self.multilabel):
+            if labels_of(place) != (self.labels, self.multilabel):
                 raise UsageError(
                     f"Runs whose predictions are averaged must have the same labels. Received: "
                     f"{places[0]} and {place}."
                 )
-            model = _load(place, len(self.labels))
+            model = load_model(place, len(self.labels))
             size = parse_size(tuple(model.inputs[0].shape[1:3]))
             self._forwards.setdefault(size, []).append(make_forward(model))
 
@@ -123,7 +123,8 @@ def model_places(directory: pathlib.Path) -> list[pathlib.Path]:
     )
 
 
-def _labels_of(place: pathlib.Path) -> tuple[tuple[str, ...], bool]:
+def labels_of(place: pathlib.Path) -> tuple[tuple[str, ...], bool]:
+    """The names of a run's labels, and whether an image may have several."""
     try:
         names = tuple(read_text(place / LABELS).splitlines())
         return names, json.loads(read_text(place / PLAN))["head"]["multilabel"]
@@ -135,7 +136,8 @@ def _labels_of(place: pathlib.Path) -> tuple[tuple[str, ...], bool]:
 
 
 @plain_keras()
-def _load(place: pathlib.Path, count: int) -> keras.Model:
+def load_model(place: pathlib.Path, count: int) -> keras.Model:
+    """The model of a run, which takes images and gives so many probabilities."""
     try:
         model = keras.models.load_model(place / MODEL, compile=False)
     except Exception as error:  # Keras raises many kinds for a file that is not whole

@@ -21,6 +21,7 @@ NAMES = (  # of all that a run writes
     *("config.toml", "labels.txt", RECORD, "split.csv", "left_out.tsv", "data.json"),
     *("checkpoints", "train", "validation", "model.keras", "predictions.csv", "metrics.json"),
     *("confusion_matrix.png", "reliability.png", "worst.png", "least_certain.png"),
+    "card.md",
 )
 LONGEST = 200  # characters of a value in a message
 

@@ -16,9 +16,12 @@ from tl_strategies.data.images import Images
 from tl_strategies.data.report import data_text, describe_data, report_json
 from tl_strategies.environment import plain_keras
 from tl_strategies.errors import UsageError
+from tl_strategies.evaluation.card import model_card
 from tl_strategies.evaluation.evaluate import evaluate_saved
+from tl_strategies.evaluation.export import export
 from tl_strategies.evaluation.predict import Predictor, Views
 from tl_strategies.files import read_json, remove_leftovers, write_text
+from tl_strategies.image_size import sides
 from tl_strategies.output import shown
 from tl_strategies.plans.model import set_trainable
 from tl_strategies.plans.plan import Plan
@@ -79,6 +82,16 @@ class Run:
             rows.append(nothing if isinstance(values, str) else values)
         return np.array(rows, "float32").reshape(len(rows), len(nothing))
 
+    def export(self, format: str, precision: str = "float32", **others: Any) -> dict[str, Any]:
+        """The model as "litert", "onnx", "openvino" or "saved_model": `tl-export` from Python.
+
+        Args:
+            format, precision: of the file.
+            **others: `out`, `force` and `data`; see `evaluation.export.export`, also for what is
+                returned and raised.
+        """
+        return export(self.directory, format, precision, **others)
+
 
 def _source(image: Any) -> Source:
     if isinstance(image, str | os.PathLike):
@@ -118,7 +131,7 @@ def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
     start = time.perf_counter()
     directory, plan = job.directory, job.plan
     images = trainer.images(job.settings)
-    _begin(job, images)
+    report = _begin(job, images)
     features = trainer.features(job)
     prefetch_by(workers, trainer, job, features)
     engine = trainer.engine(job, features)
@@ -154,6 +167,9 @@ def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
     }
     engine.tracker.write_scalar(SECONDS, metrics["seconds"]["total"])
     engine.tracker.flush()
+    given = images.listing.parts is not None
+    card = model_card(job.settings, plan, metrics, report, given, sides(job.image_size))
+    write_text(directory / "card.md", card)
     write_text(directory / "metrics.json", to_json(metrics))
     return Run(directory, metrics, plan)
 
@@ -167,8 +183,8 @@ def _planned_files(job: Job) -> dict[str, str]:
     }
 
 
-def _begin(job: Job, images: Images) -> None:
-    """Write what is known before training, and say what the data is."""
+def _begin(job: Job, images: Images) -> dict[str, Any]:
+    """Write what is known before training, and say what the data is; the report of the data."""
     directory = job.directory
     remove_leftovers(directory)
     remove_leftovers(directory / "checkpoints")
@@ -182,6 +198,7 @@ def _begin(job: Job, images: Images) -> None:
     report = describe_data(images) | {"input": input_range(job.backbone, images)}
     write_text(directory / "data.json", report_json(report) + "\n")
     print(f"{data_text(report)}\n{range_text(report['input'])}", flush=True)
+    return report
 
 
 def _trainable(engine: Engine, job: Job) -> int:
