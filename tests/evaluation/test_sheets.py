@@ -42,12 +42,13 @@ def network(places=True):
 
 
 def drawn(images, probabilities, model):
-    """By name: how many pictures are on a sheet, and its texts without the title."""
+    """By name: the pictures on a sheet, and its texts without the title."""
     found = {}
     for name, figure in trouble_sheets(images, np.float32(probabilities), model):
         assert figure_pixels(figure).std() > 0  # a glyph that is missing would be a warning
         axes = figure.axes[0]
-        found[name] = len(axes.images), [text.get_text() for text in axes.texts[1:]]
+        pictures = [image.get_array() for image in axes.images]
+        found[name] = pictures, [text.get_text() for text in axes.texts[1:]]
     return found
 
 
@@ -55,13 +56,15 @@ def test_the_worst_come_with_maps_and_names():
     labels = np.array([0, 1, 2, 0])
     probabilities = [[0.9, 0.1, 0], [0.99, 0.01, 0], [0, 0.45, 0.55], [0.2, 0.5, 0.3]]
     sheets = drawn(Images(labels), probabilities, network())
-    count, texts = sheets["worst"]
-    assert count == 8
+    pictures, texts = sheets["worst"]
+    assert len(pictures) == 8
+    for shown, i in zip(pictures[::2], (1, 3, 2, 0), strict=True):
+        np.testing.assert_array_equal(shown, Images(labels).pixels[i])
     assert texts[1::2] == ["photo 1.jpg", "photo 3.jpg", "photo 2.jpg", "photo 0.jpg"]
-    assert texts[2] == "cat 0.2\n→ a dog with a … 0.50"
+    assert texts[2] == "cat 0.2\n→ a dog with a lo… 0.50"
     assert texts[0].split("\n")[0].endswith("… 0.01")
-    count, texts = sheets["least certain"]
-    assert count == 4
+    pictures, texts = sheets["least certain"]
+    assert len(pictures) == 4
     assert texts[0].endswith("→ 日本語 $x$ 0.55\nphoto 2.jpg") or "\\u65e5" in texts[0]
     assert all(len(line) <= CAPTION for text in texts for line in text.split("\n"))
 
@@ -70,7 +73,7 @@ def test_the_worst_come_with_maps_and_names():
 def test_of_several_labels_and_of_few_or_many_images(count):
     labels = np.random.default_rng(0).random((count, 3)) > 0.5
     sheets = drawn(Images(labels, multilabel=True), np.full((count, 3), 0.4), network())
-    assert {name: n for name, (n, _) in sheets.items()} == {
+    assert {name: len(pictures) for name, (pictures, _) in sheets.items()} == {
         "worst": 2 * min(count, 24),
         "least certain": min(count, 24),
     }
@@ -80,6 +83,6 @@ def test_of_several_labels_and_of_few_or_many_images(count):
 def test_where_there_can_be_no_maps_there_are_the_images(capsys):
     sheets = drawn(Images(np.zeros(3, int)), np.eye(3), network(places=False))
     assert "no heat maps: Heat maps must be of units with" in capsys.readouterr().out
-    count, texts = sheets["worst"]
-    assert count == 3
+    pictures, texts = sheets["worst"]
+    assert len(pictures) == 3
     assert [text.split("\n")[2] for text in texts] == ["photo 1.jpg", "photo 2.jpg", "photo 0.jpg"]
