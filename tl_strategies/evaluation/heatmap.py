@@ -143,7 +143,7 @@ def _scoring(last) -> tuple[keras.KerasTensor, Callable[[tf.Tensor], tf.Tensor]]
         return read, lambda inner: inner @ last.operation.kernel
     if isinstance(last.operation, layers.Activation | layers.Softmax):
         return read, tf.identity
-    return layers.Identity()(last.outputs[0]), tf.math.log
+    return layers.Identity(dtype="float32")(last.outputs[0]), tf.math.log
 
 
 def _pooled(last) -> keras.KerasTensor | None:
