@@ -32,11 +32,14 @@ FLAGS = [
     Flag("views", int, 1, "average over so many seeded views: the image, then crops and flips"),
     Flag("out", str, None, "write to this file, .csv or .jsonl, not to the screen"),
     Flag("sort", str, None, "copy each image into a folder of its label below this one"),
+    Flag("heatmap", str, None, "write into this folder where in each image its label was seen"),
+    Flag("unit", str, None, "with --heatmap: the unit to look behind, by its name or depth"),
     QUIET,
 ]
 EXAMPLES = (
     "tl-predict runs/NAME photo.jpg folder 'more/*.png' --top 3",
     "tl-predict runs/NAME new_photos --out labels.csv --sort sorted",
+    "tl-predict runs/NAME new_photos --heatmap maps",
     "find . -name '*.jpg' | tl-predict runs/NAME -",
 )
 
@@ -58,8 +61,13 @@ def _run(values: dict[str, Any]) -> int:
     out = values["out"] and cli.output_file("out", values["out"])
     if out and out.suffix not in (".csv", ".jsonl"):
         raise UsageError(f"--out must end in .csv or .jsonl. Received: {out}.")
-    if values["sort"]:
-        cli.output_file("sort", str(pathlib.Path(values["sort"]) / "label"))
+    for name in ("sort", "heatmap"):
+        if values[name]:
+            cli.output_file(name, str(pathlib.Path(values[name]) / "label"))
+    if values["heatmap"]:
+        require("views", values["views"] == 1, "1 with --heatmap", values["views"])
+    elif values["unit"] is not None:
+        raise UsageError(f"--unit must come with --heatmap. Received: {values['unit']}.")
     with cli.quiet_import():
         from tl_strategies.evaluation.predict import Predictor, image_paths
         from tl_strategies.tracking.progress import progress_bar
@@ -70,8 +78,8 @@ def _run(values: dict[str, Any]) -> int:
     paths = image_paths(names, sys.stdin)
     bar = progress_bar(len(paths), "images") if out else lambda done: None
     failed = 0
+    found = _results(predictor, paths, values)
     with _writer(out, predictor, min(values["top"], len(predictor.labels))) as write:
-        found = predictor.stream(iter(paths), values["views"])
         for done, (path, result) in enumerate(zip(paths, found, strict=True), 1):
             error = result if isinstance(result, str) else ""
             labels = [] if error else _labels(predictor, result, values["threshold"])
@@ -103,6 +111,25 @@ def _split(names: list[str]) -> tuple[list[pathlib.Path], list[str]]:
             "column path, or - for paths from standard input."
         )
     return runs, names[len(runs) :]
+
+
+def _results(
+    predictor: "Predictor", paths: list[str], values: dict[str, Any]
+) -> Iterator["np.ndarray | str"]:
+    """Probabilities of each image, or why it cannot be read; heat maps are written on the way."""
+    if not values["heatmap"]:
+        return predictor.stream(iter(paths), values["views"])
+    with cli.quiet_import():
+        from tl_strategies.evaluation.heatmap import Explainer, Heatmap, save_heatmap
+    folder = expanded(values["heatmap"])
+
+    def written(path: str, found: Heatmap | str) -> "np.ndarray | str":
+        if isinstance(found, str):
+            return found
+        save_heatmap(found, path, folder)
+        return found.probabilities
+
+    return map(written, paths, Explainer(predictor, values["unit"]).stream(iter(paths)))
 
 
 def _labels(predictor: "Predictor", probabilities: "np.ndarray", threshold: float) -> list[str]:

@@ -5,6 +5,7 @@ import io
 import json
 import time
 
+import numpy as np
 import pytest
 
 import tl_strategies as tl
@@ -45,6 +46,35 @@ def test_to_files_and_folders(run, photos, tmp_path, capsys):
     assert [record["predicted"] for record in records] == [[row["predicted"]] for row in rows]
     copies = [file.parent.name for file in (tmp_path / "sorted").rglob("*.png")]
     assert sorted(copies) == sorted(row["predicted"] for row in rows)
+
+
+def test_heat_maps(run, photos, tmp_path, capsys):
+    """Beside the same labels, also where two folders have a file of one name."""
+    (photos / "red" / "broken.png").write_bytes(b"no picture")
+    names = [str(photos / "blue"), str(photos / "red"), "--top", "3", "--heatmap"]
+    capsys.readouterr()
+    assert main([str(run), *names[:-1]]) == 3
+    plain = capsys.readouterr().out
+    for _ in range(2):
+        assert main([str(run), *names, str(tmp_path / "maps")]) == 3
+        assert capsys.readouterr().out == plain
+        assert len(list((tmp_path / "maps").glob("*.png"))) == 28
+    labels = {line.split("  ")[0]: line.split("  ")[1].split(" ") for line in plain.splitlines()}
+    for file in (tmp_path / "maps").glob("*.npz"):
+        with np.load(file) as arrays:
+            label, probability = labels.pop(str(arrays["path"]))
+            assert arrays["label"] == label
+            assert arrays["probability"] == pytest.approx(float(probability), abs=1e-3)
+    assert list(labels) == [str(photos / "red" / "broken.png")]
+    assert main([str(run), *names, str(tmp_path / "low"), "--unit", "1", "--quiet"]) == 3
+    high, low = (np.load(tmp_path / folder / "00.npz")["map"] for folder in ("maps", "low"))
+    assert np.abs(high - low).max() > 1e-3
+    for wrong, message in (
+        ([str(run), *names, str(tmp_path / "none"), "--unit", "top"], "top_conv. Received: top."),
+        ([str(run), str(run), *names, str(tmp_path / "none")], "of one model. Received: 2."),
+    ):
+        assert main(wrong) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_what_was_done_before_ctrl_c_is_there(run, photos, fork, tmp_path):
@@ -88,12 +118,17 @@ def test_several_labels(settings, photos, tmp_path, capsys):
         (["RUN", "x.png", "--out", "labels.txt"], "--out must end in .csv or .jsonl"),
         (["RUN", "x.png", "--out", "/dev/null/labels.csv"], "--out must be a path to write to"),
         (["RUN", "x.png", "--sort", "/dev/null"], "--sort must be a path to write to"),
+        (["a", "x.png", "--heatmap", "/dev/null"], "--heatmap must be a path to write to"),
+        (["a", "x.png", "--heatmap", "MAPS", "--views", "2"], "--views must be 1 with --heatmap"),
+        (["a", "x.png", "--unit", "2"], "--unit must come with --heatmap. Received: 2"),
         (["RUN", "x.png", "--threshold", "3"], "--threshold must be from 0 to 1"),
         (["~nobody_at_all/run", "x.png"], "A path must be one that you can read"),
     ],
 )
-def test_mistakes(request, capsys, arguments, message):
+def test_mistakes(request, capsys, tmp_path, arguments, message):
+    places = {"MAPS": str(tmp_path / "maps")}
     if "RUN" in arguments:
-        arguments = [str(request.getfixturevalue("run")), *arguments[1:]]
+        places["RUN"] = str(request.getfixturevalue("run"))
+    arguments = [places.get(argument, argument) for argument in arguments]
     assert main(arguments) == 2
     assert message in capsys.readouterr().err

@@ -14,7 +14,7 @@ from PIL import Image, PngImagePlugin
 
 from tests.conftest import draw
 from tl_strategies.data import decode, formats
-from tl_strategies.data.decode import decode_images, read_image
+from tl_strategies.data.decode import content_box, decode_images, read_image
 
 SIZE = 40
 
@@ -115,6 +115,14 @@ def test_figures_of_ours_are_no_data(tmp_path):
 
 
 # Sizes and values.
+
+
+@pytest.mark.parametrize("size", [32, (20, 45)])
+@pytest.mark.parametrize("shape", [(40, 40), (90, 31), (31, 90), (7, 9), (900, 1), (1, 900)])
+def test_where_an_image_lies_in_its_padding(size, shape):
+    black = np.zeros((*shape[::-1], 3), "uint8")
+    box = Image.fromarray(255 - read_image(black, size)).getbbox()
+    assert box == content_box(*shape, size)
 
 
 def test_too_many_pixels(monkeypatch):

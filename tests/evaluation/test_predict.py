@@ -60,6 +60,22 @@ def test_they_are_those_of_the_run(run):
     np.testing.assert_allclose(tl.load(run.directory).predict(arrays), probabilities, atol=1e-6)
 
 
+def test_heat_maps_come_with_predictions(run, tmp_path):
+    paths, probabilities = predicted(run)
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    arrays = [np.asarray(Image.open(path)) for path in paths[5:]]
+    found = run.heatmaps([*paths[:5], tmp_path / "broken.png", *arrays])
+    assert found.pop(5) is None
+    np.testing.assert_allclose([h.probabilities for h in found], probabilities, atol=1e-6)
+    labels = (run.directory / "labels.txt").read_text().split()
+    assert [heat.label for heat in found] == [labels[i] for i in probabilities.argmax(axis=1)]
+    low, named = (run.heatmaps(paths[:1], unit)[0] for unit in (1, "stem_conv"))
+    np.testing.assert_array_equal(low.values, named.values)
+    assert np.abs(low.values - found[0].values).max() > 1e-3
+    with pytest.raises(tl.UsageError, match=r"stem_conv, block1a, .*, top_conv. Received: topconv"):
+        run.heatmaps(paths, "topconv")
+
+
 def test_what_cannot_be_read_stands_alone(run, tmp_path):
     paths, probabilities = predicted(run)
     paths = (20 * paths)[:100]  # more than a batch
@@ -91,6 +107,8 @@ def test_several_runs_are_averaged(run, tmp_path, settings):
     both = np.array([*Predictor([run.directory, other.directory]).stream(paths)])
     np.testing.assert_allclose(both, (run.predict(paths) + other.predict(paths)) / 2, atol=1e-6)
     folds = tl.fit("head", folds=3, **(flags | {"run_dir": str(tmp_path / "folds")}))
+    with pytest.raises(tl.UsageError, match="must be of one model"):
+        folds.heatmaps(paths)
     each = [tl.load(folds.directory / f"fold{k}").predict(paths) for k in (1, 2, 3)]
     np.testing.assert_allclose(folds.predict(paths), np.mean(each, axis=0), atol=1e-6)
 

@@ -56,8 +56,9 @@ def plain_keras():
 
 
 @pytest.mark.parametrize("name", strategies())
-def test_a_run_writes_what_it_should(name, settings, plain_keras):
+def test_a_run_writes_what_it_should(name, settings, plain_keras, capsys):
     run = tl.fit(name, **settings)
+    assert "no heat maps" not in capsys.readouterr().out
     directory = run.directory
     written = {path.name for path in directory.iterdir()}
     assert written >= {

@@ -266,8 +266,17 @@ def test_the_temperature_has_the_lowest_loss():
     def loss(scale):
         logits = scale * scores
         logits = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
-        return -logits[np.arange(200), labels].mean()
+        own = logits[np.arange(200), labels]
+        return -(201 / 202 * own + 1 / 202 * logits.mean(axis=1)).mean()
 
     best, lowest = temperature(scores, labels)
     assert lowest == pytest.approx(loss(best))
     assert loss(best) <= min(loss(best * factor) for factor in (0.9, 1.1)) + 1e-9
+
+
+@pytest.mark.parametrize("count", [6, 60, 600])
+def test_of_scores_that_are_all_right_few_give_less_certainty(count):
+    labels = np.arange(count) % 3
+    factor, _ = temperature(np.eye(3)[labels], labels)
+    certain = softmax(factor * np.eye(3)[0])[0]
+    assert certain == pytest.approx(1 - 2 / 3 / (count + 2), abs=0.02)

@@ -97,6 +97,12 @@ def unit_output(model: "keras.Model", unit: Unit) -> "keras.KerasTensor":
     return node.outputs[0]
 
 
+def cut_tensors(model: "keras.Model") -> list["keras.KerasTensor"]:
+    """The tensors, in order, at which the model can be cut after its first kernel began."""
+    segments = itertools.dropwhile(lambda piece: not _kernels(piece), _segments(graph_nodes(model)))
+    return [segment[-1].outputs[0] for segment in segments]
+
+
 def first_kernel_input(model: "keras.Model") -> "keras.KerasTensor":
     """What the first kernel reads: images after their preprocessing."""
     node = next(node for node in graph_nodes(model) if is_kernel(node))

@@ -15,10 +15,11 @@ import itertools
 import math
 import pathlib
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image
 
 from tl_strategies.data.formats import RefusedError, open_image
 from tl_strategies.data.left_out import raise_machine_fault, reason
@@ -53,8 +54,30 @@ class LargeImageError(RefusedError):
     """An image is too large to be decoded beside others."""
 
 
-def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarray:
-    """An image as uint8 of shape (height, width, 3), of a size in pixels.
+def content_box(width: int, height: int, size: ImageSize) -> tuple[int, int, int, int]:
+    """Where an image lies when it is padded to a size: left, top, right, bottom, in pixels."""
+    high, wide = sides(size)
+    if width * high > height * wide:
+        inner = wide, max(1, round(height / width * wide))  # a line must not vanish
+    else:
+        inner = max(1, round(width / height * high)), high
+    left, top = round((wide - inner[0]) / 2), round((high - inner[1]) / 2)
+    return left, top, left + inner[0], top + inner[1]
+
+
+def padded(image: Image.Image, size: ImageSize) -> np.ndarray:
+    """An image as uint8 of shape (height, width, 3), padded with white, as `ImageOps.pad` does."""
+    left, top, right, bottom = box = content_box(*image.size, size)
+    canvas = Image.new("RGB", sides(size)[::-1], "white")
+    canvas.paste(image.resize((right - left, bottom - top), Image.Resampling.BICUBIC), box)
+    return np.asarray(canvas)
+
+
+Fit = Callable[[Image.Image, ImageSize], Any]  # makes of an upright image what is wanted
+
+
+def read_image(source: Source, size: ImageSize, alone: bool = True, fit: Fit = padded) -> Any:
+    """An image as uint8 of shape (height, width, 3), of a size in pixels, or what `fit` makes.
 
     The source is a file's path, what is in a file, or an image of shape (height, width, 1 or 3) and
     uint8; `alone` says that no other thread decodes now.
@@ -65,7 +88,7 @@ def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarra
         OSError: nothing can be read now, such as when too many files are open.
     """
     try:
-        return _fitted(source, size, alone)
+        return _fitted(source, size, alone, fit)
     except LargeImageError:
         raise
     # Decoders raise whatever their author thought of; each means that the file is broken.
@@ -73,7 +96,7 @@ def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarra
         raise_machine_fault(error)
         final = isinstance(error, RefusedError) or getattr(error, "errno", None)
         if not final and not isinstance(source, np.ndarray):
-            again = _read_bare(source, size, alone)
+            again = _read_bare(source, size, alone, fit)
             if again is not None:
                 return again
         path = str(source) if isinstance(source, str | pathlib.Path) else ""
@@ -81,13 +104,13 @@ def read_image(source: Source, size: ImageSize, alone: bool = True) -> np.ndarra
 
 
 def _read_bare(
-    source: str | pathlib.Path | bytes, size: ImageSize, alone: bool
-) -> np.ndarray | None:
+    source: str | pathlib.Path | bytes, size: ImageSize, alone: bool, fit: Fit
+) -> Any | None:
     """An image whose metadata may be what is broken; None where its pixels are."""
     with contextlib.suppress(OSError):
         for bare in without_metadata(source):
             try:
-                return _fitted(bare, size, alone)
+                return _fitted(bare, size, alone, fit)
             except LargeImageError:
                 raise
             except Exception as error:
@@ -95,7 +118,7 @@ def _read_bare(
     return None
 
 
-def _fitted(source: Source, size: ImageSize, alone: bool) -> np.ndarray:
+def _fitted(source: Source, size: ImageSize, alone: bool, fit: Fit) -> Any:
     if isinstance(source, np.ndarray):
         opened = Image.fromarray(source[..., 0] if source.shape[-1] == 1 else source)
     else:
@@ -113,7 +136,7 @@ def _fitted(source: Source, size: ImageSize, alone: bool) -> np.ndarray:
         image = _to_rgb(image, factor)
         if turn is not None:
             image = image.transpose(turn)
-        return np.asarray(_padded(image, size))
+        return fit(image, size)
 
 
 def _is_large(image: Image.Image) -> bool:
@@ -166,24 +189,17 @@ def _scale(image: Image.Image) -> float:
     raise RefusedError(f"its values are {kind}: save it with 8 or 16 bits")
 
 
-def _padded(image: Image.Image, size: ImageSize) -> Image.Image:
-    height, width = sides(size)
-    long, short = image.width * height, image.height * width
-    if min(long, short) * 2 * (height if long > short else width) <= max(long, short):
-        shape = (width, 1) if long > short else (1, height)  # a line, which must not vanish
-        image = image.resize(shape, Image.Resampling.BICUBIC)
-    return ImageOps.pad(image, (width, height), Image.Resampling.BICUBIC, color="white")
-
-
-def decode_images(sources: Iterable[Source], size: ImageSize) -> Iterator[np.ndarray | str]:
+def decode_images(
+    sources: Iterable[Source], size: ImageSize, fit: Fit = padded
+) -> Iterator[Any | str]:
     """Decode images in their order, several at a time, few ahead of what is asked for.
 
     See `read_image`; in place of an image that cannot be read comes why.
     """
 
-    def decode(source: Source, alone: bool = False) -> np.ndarray | str | None:
+    def decode(source: Source, alone: bool = False) -> Any | str | None:
         try:
-            return read_image(source, size, alone)
+            return read_image(source, size, alone, fit)
         except LargeImageError:
             return None
         except ValueError as error:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import itertools
 import pathlib
 import time
 from collections.abc import Iterator
@@ -13,9 +14,9 @@ from matplotlib.figure import Figure
 
 from tl_strategies import metrics
 from tl_strategies.data.images import Images
+from tl_strategies.evaluation.sheets import predicted_text, trouble_sheets
 from tl_strategies.files import write_text
-from tl_strategies.output import cell, shown
-from tl_strategies.task import Task
+from tl_strategies.output import cell
 from tl_strategies.tracking import figures
 from tl_strategies.tracking.tensorboard import Tracker
 from tl_strategies.training.features import Features
@@ -23,7 +24,6 @@ from tl_strategies.training.forward import make_forward, run_rows
 from tl_strategies.training.inputs import part_inputs
 
 EVALUATED_PARTS = ("validation", "test")
-SHOWN = 24  # images on a contact sheet
 
 
 def evaluate_saved(
@@ -45,7 +45,8 @@ def evaluate_saved(
         Metrics by part, those of each class on test images, and the seconds that it took.
     """
     start = time.perf_counter()
-    forward = make_forward(keras.models.load_model(directory / "model.keras"))
+    model = keras.models.load_model(directory / "model.keras")
+    forward = make_forward(model)
     positions = {part: images.positions(part) for part in EVALUATED_PARTS}
     predictions = {} if validation is None else {"validation": validation}
     for part, own in positions.items():
@@ -56,7 +57,9 @@ def evaluate_saved(
     labels = {part: listing.labels[positions[part]] for part in predictions}
     results = {part: metrics.score(values, labels[part]) for part, values in predictions.items()}
     write_scores(tracker, results)
-    for name, figure in _figures(images, predictions["test"], labels["test"], results["test"]):
+    drawn = _figures(images, predictions["test"], labels["test"], results["test"])
+    sheets = trouble_sheets(images, predictions["test"], model)
+    for name, figure in itertools.chain(drawn, sheets):
         pixels = figures.save_figure(figure, directory / f"{name.replace(' ', '_')}.png")
         tracker.write_image(f"{name}, test", pixels)
     tracker.flush()
@@ -70,7 +73,7 @@ def _figures(
     """Name and figure of what the test part shows."""
     from sklearn.metrics import confusion_matrix
 
-    task, positions = images.listing.task, images.positions("test")
+    task = images.listing.task
     count, metric = f"{len(labels)} test images", task.metric.replace("_", " ")
     if not task.multilabel:
         predicted = probabilities.argmax(axis=1)
@@ -80,21 +83,6 @@ def _figures(
     bins = metrics.calibration(*metrics.confidences(probabilities, labels))
     title = f"{count}, expected calibration error {scores['calibration_error']:.3f}"
     yield "reliability", figures.reliability_figure(*bins, title)
-    losses = metrics.image_losses(probabilities, labels)
-    margins = metrics.margins(probabilities, task.multilabel)
-    for name, order, what in (
-        ("worst", -losses, "test images with the highest loss"),
-        ("least certain", margins, "least certain test images"),
-    ):
-        chosen = np.argsort(order, kind="stable")[:SHOWN]
-        captions = [
-            f"{shown(images.listing.label_text(positions[i])) or 'none'}\n"
-            f"→ {shown(predicted_text(task, probabilities[i])) or 'none'} "
-            f"{probabilities[i].max():.2f}"
-            for i in chosen
-        ]
-        title = f"{what}: label → predicted"
-        yield name, figures.sheet_figure(images[positions[chosen]], captions, title)
 
 
 def write_scores(tracker: Tracker, results: dict[str, dict[str, float]]) -> None:
@@ -122,13 +110,6 @@ def evaluate_features(
             probabilities = np.stack([*run_rows(forward, array, np.arange(array.shape[0]))])
         results[part] = metrics.score(probabilities, inputs[part].labels)
     return results
-
-
-def predicted_text(task: Task, probabilities: np.ndarray) -> str:
-    """The name of the likeliest label; of several labels, those that are likelier than not."""
-    if not task.multilabel:
-        return task.names[probabilities.argmax()]
-    return ";".join(task.names[i] for i in np.flatnonzero(probabilities > 0.5))
 
 
 def predictions_csv(images: Images, predictions: dict[str, np.ndarray]) -> str:

@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import pathlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Literal
 
 import keras
@@ -38,6 +38,7 @@ class Predictor:
     Attributes:
         labels: their names, in the order of the probabilities.
         multilabel: whether an image may have several.
+        models: of all runs, which take images of shape (height, width, 3).
 
     Raises:
         UsageError: a directory has no finished run, or runs have different labels.
@@ -46,6 +47,7 @@ class Predictor:
     def __init__(self, directories: Sequence[pathlib.Path]):
         places = [place for directory in directories for place in model_places(directory)]
         self.labels, self.multilabel = labels_of(places[0])
+        self.models: list[keras.Model] = []
         self._forwards: dict[Any, list] = {}  # by the size of their images
         for place in places:
             if labels_of(place) != (self.labels, self.multilabel):
@@ -54,6 +56,7 @@ class Predictor:
                     f"{places[0]} and {place}."
                 )
             model = load_model(place, len(self.labels))
+            self.models.append(model)
             size = parse_size(tuple(model.inputs[0].shape[1:3]))
             self._forwards.setdefault(size, []).append(make_forward(model))
 
@@ -70,12 +73,8 @@ class Predictor:
             *(decode_images(s, size) for s, size in zip(copies, self._forwards, strict=True)),
             strict=True,
         )
-        batches = iter(lambda: [*itertools.islice(decoded, BATCH)], [])
-        for batch in one_ahead(batches):
-            good = [images for images in batch if not isinstance(images[0], str)]
-            values = iter(self._batch(good, views) if good else ())
-            for images in batch:
-                yield images[0] if isinstance(images[0], str) else next(values)
+        items = (images[0] if isinstance(images[0], str) else images for images in decoded)
+        return in_batches(items, lambda batch: self._batch(batch, views), BATCH)
 
     def _batch(self, images: list[tuple], views: Views) -> np.ndarray:
         """Mean probabilities of a batch, one array an image for each size."""
@@ -91,17 +90,33 @@ class Predictor:
                     shown = augment("standard", padded, np.array(keys, "S32"))
                 found += [forward(shown)[: len(images)] for forward in forwards]
         mean = found[0] if len(found) == 1 else np.mean(found, axis=0)
-        sums = mean.sum(axis=1)
+        self.check(mean)
+        return mean
+
+    def check(self, probabilities: np.ndarray) -> None:
+        """Raise a UsageError unless that is what a batch of outputs is."""
+        sums = probabilities.sum(axis=1)
         if (
-            mean.min() < 0
-            or mean.max() > 1.001
+            probabilities.min() < 0
+            or probabilities.max() > 1.001
             or not (self.multilabel or np.allclose(sums, 1, 0, 0.01))
         ):
             raise UsageError(
-                f"The model must give probabilities. Received: {mean[0].tolist()[:5]}, … Was its "
-                "last layer changed?"
+                "The model must give probabilities. Received: "
+                f"{probabilities[0].tolist()[:5]}, … Was its last layer changed?"
             )
-        return mean
+
+
+def in_batches(
+    items: Iterator[Any], compute: Callable[[list], Iterable], size: int
+) -> Iterator[Any]:
+    """What `compute` makes of a batch of items, one by one; texts, which are errors, stay."""
+    batches = iter(lambda: [*itertools.islice(items, size)], [])
+    for batch in one_ahead(batches):
+        good = [item for item in batch if not isinstance(item, str)]
+        values = iter(compute(good) if good else ())
+        for item in batch:
+            yield item if isinstance(item, str) else next(values)
 
 
 def model_places(directory: pathlib.Path) -> list[pathlib.Path]:

@@ -4,7 +4,7 @@ import dataclasses
 import os
 import pathlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -19,6 +19,7 @@ from tl_strategies.errors import UsageError
 from tl_strategies.evaluation.card import model_card
 from tl_strategies.evaluation.evaluate import evaluate_saved
 from tl_strategies.evaluation.export import export
+from tl_strategies.evaluation.heatmap import Explainer, Heatmap
 from tl_strategies.evaluation.predict import Predictor, Views
 from tl_strategies.files import read_json, remove_leftovers, write_text
 from tl_strategies.image_size import sides
@@ -69,17 +70,10 @@ class Run:
         Raises:
             UsageError: what is given are no images, or the model was changed.
         """
-        sources = [*map(_source, images)] if not isinstance(images, str) else None
-        if sources is None:
-            raise UsageError(f"Images must be a list of paths or arrays. Received: {images!r}.")
         predictor = Predictor([self.directory])
         nothing = np.full(len(predictor.labels), np.nan, "float32")
-        rows = []
-        for source, values in zip(sources, predictor.stream(iter(sources), views), strict=True):
-            if isinstance(values, str):
-                name = source if isinstance(source, str) else "an array"
-                print(f"not read: {shown(name)}: {values}", flush=True)
-            rows.append(nothing if isinstance(values, str) else values)
+        found = _of_each(images, lambda sources: predictor.stream(sources, views))
+        rows = [nothing if values is None else values for values in found]
         return np.array(rows, "float32").reshape(len(rows), len(nothing))
 
     def export(self, format: str, precision: str = "float32", **others: Any) -> dict[str, Any]:
@@ -91,6 +85,36 @@ class Run:
                 returned and raised.
         """
         return export(self.directory, format, precision, **others)
+
+    def heatmaps(
+        self, images: Sequence[Any], unit: int | str | None = None
+    ) -> list[Heatmap | None]:
+        """Where in each image its likeliest label was seen; None for one that cannot be read.
+
+        Args:
+            images: as in `predict`.
+            unit: the depth or the name of the unit to look behind; None for the last place in the
+                model where there is something to see.
+
+        Raises:
+            UsageError: what is given are no images, there is no such unit, or the run has several
+                models.
+        """
+        explainer = Explainer(Predictor([self.directory]), unit)
+        return _of_each(images, explainer.stream)
+
+
+def _of_each(images: Sequence[Any], stream: Callable) -> list[Any]:
+    """What comes of each image; None, which is said, for one that cannot be read."""
+    if isinstance(images, str):
+        raise UsageError(f"Images must be a list of paths or arrays. Received: {images!r}.")
+    sources, results = [*map(_source, images)], []
+    for source, result in zip(sources, stream(iter(sources)), strict=True):
+        if isinstance(result, str):
+            name = source if isinstance(source, str) else "an array"
+            print(f"not read: {shown(name)}: {result}", flush=True)
+        results.append(None if isinstance(result, str) else result)
+    return results
 
 
 def _source(image: Any) -> Source:

@@ -125,6 +125,14 @@ def sheet_figure(
     return figure
 
 
+def overlay(image: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """An image, in gray, under a map: the higher that is above 0, the brighter."""
+    strength = np.maximum(values, 0) / max(values.max(), np.finfo("float32").tiny)
+    colours = 255 * matplotlib.colormaps["inferno"](strength)[..., :3]
+    gray = image.mean(axis=2, keepdims=True)
+    return (0.6 * colours + 0.4 * gray).round().astype("uint8")
+
+
 @plain_style()
 def range_figure(rates: np.ndarray, losses: np.ndarray, chosen: float) -> Figure:
     """A learning-rate range test: the smoothed loss over the rate, and the rate chosen."""
