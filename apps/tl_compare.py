@@ -1,16 +1,14 @@
 """tl-compare: finished runs side by side: which is best, by how much, and is that real."""
 
 import base64
-import csv
 import html
-import io
 import math
 from collections.abc import Sequence
 from typing import Any
 
 from tl_apps import cli
 from tl_apps.flags import QUIET, Command, Flag
-from tl_strategies.files import write_text
+from tl_strategies.files import csv_text, write_text
 from tl_strategies.output import cell, shown
 from tl_strategies.runs.compare import SHOWN, Row, by_task, compare, differing
 
@@ -64,13 +62,8 @@ def _run(values: dict[str, Any]) -> None:
 
 
 def _csv(records: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(records[0])
-    for record in records:
-        values = ("" if value is None else value for value in record.values())
-        writer.writerow([cell(str(value)) for value in values])
-    return text.getvalue()
+    rows = ([cell("" if value is None else str(value)) for value in r.values()] for r in records)
+    return csv_text([records[0], *rows])
 
 
 def _cells(place: int, row: Row, names: list[str]) -> dict[str, str]:

@@ -16,7 +16,7 @@ from tl_strategies.backbones.names import backbone_names, check_backbone
 from tl_strategies.data.formats import is_our_figure
 from tl_strategies.data.sources import SOURCES
 from tl_strategies.errors import UsageError
-from tl_strategies.files import read_text, write_text
+from tl_strategies.files import read_text
 from tl_strategies.image_size import parse_size
 from tl_strategies.output import shown
 from tl_strategies.runs.job import Checked, check, list_of, prepare
@@ -29,7 +29,6 @@ from tl_strategies.strategies import load_plugin, strategies
 
 IMAGE_SIZE = 128  # pixels, that of the bundled backbone
 SHEET = 60  # images on the contact sheet
-WORST = 36  # on the sheet of labels that look wrong
 FINDINGS = "path,label,finding"  # the beginning of labels.csv
 # Of a run's flags, those that have another meaning here, or none.
 LEFT_OUT = (
@@ -193,27 +192,16 @@ def _check_labels(values: dict[str, Any], settings: Settings, folder: pathlib.Pa
 
 def _look_through(checked: Checked, folder: pathlib.Path) -> None:
     """Write what is found about labels, copies and outliers; say how much it is."""
-    from tl_strategies.analysis.labels import findings_csv, look_through
+    from tl_strategies.analysis.labels import look_through, write_findings
     from tl_strategies.runs.trainer import Trainer
-    from tl_strategies.tracking.figures import save_figure, sheet_figure
 
     images, findings = look_through(Trainer(prepare(checked)))
-    write_text(folder / "labels.csv", findings_csv(images, findings))
+    write_findings(folder, images, findings)
     print(
         f"through {checked.settings.backbone}: {len(findings.wrong)} labels look wrong, "
         f"{len(findings.copies)} copies in different parts, {len(findings.outliers)} outliers: "
-        f"{folder / 'labels.csv'}"
+        f"{folder / 'labels.csv'}, {folder / 'labels.png'}"
     )
-    worst = findings.wrong[:WORST]
-    captions = []
-    for position in worst:
-        likelier, probability = findings.likelier(images, position)
-        label = shown(images.listing.label_text(position)) or "none"
-        captions.append(f"{label} {probability:.2f}\n→ {shown(likelier) or 'none'}")
-    if len(worst):
-        title = f"labels that look wrong, of {len(images.rows)}: label → what it looks like"
-        save_figure(sheet_figure(images[worst], captions, title), folder / "labels.png")
-        print(f"the worst of them: {folder / 'labels.png'}")
 
 
 def _store(cache_dir: str | None) -> Store:

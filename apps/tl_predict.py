@@ -29,7 +29,13 @@ SOME_FAILED = 3  # the exit code
 FLAGS = [
     Flag("top", int, 1, "how many labels are told of each image, the likeliest first"),
     Flag("threshold", float, 0.5, "where images have several labels: from which probability on"),
-    Flag("views", int, 1, "average over so many seeded views: the image, then crops and flips"),
+    Flag(
+        "views",
+        str,
+        "1",
+        "average over so many seeded views: the image, then crops and flips; or crops16, as in "
+        "tl-run --augment",
+    ),
     Flag("out", str, None, "write to this file, .csv or .jsonl, not to the screen"),
     Flag("sort", str, None, "copy each image into a folder of its label below this one"),
     Flag("heatmap", str, None, "write into this folder where in each image its label was seen"),
@@ -54,8 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(values: dict[str, Any]) -> int:
     runs, names = _split(values[NAMES])
-    for name in ("top", "views"):
-        require(name, values[name] >= 1, "at least 1", values[name])
+    require("top", values["top"] >= 1, "at least 1", values["top"])
+    views = values["views"]
+    if views != "crops16":
+        require("views", views.isdecimal() and int(views) >= 1, "at least 1, or crops16", views)
+        values["views"] = int(views)
     threshold = values["threshold"]
     require("threshold", 0 <= threshold <= 1, "from 0 to 1", threshold)
     out = values["out"] and cli.output_file("out", values["out"])

@@ -17,6 +17,7 @@ EXAMPLES = (
     "tl-probe --dataset folder:photos",
     "tl-probe --shots 30 --classifiers svm,softmax,ridge,knn",
     "tl-probe --weights imagenet --weights none --depths 1,6,12,18",
+    "tl-probe --depths 1,18 --pictures",
 )
 
 
@@ -47,6 +48,9 @@ def _run(values: dict[str, Any]) -> None:
         f"figure       {directory / 'probe.png'}",
         f"rows         {directory / 'probe.csv'}",
     ]
+    if probe.pictures:
+        lines += [f"features     {directory / 'features.png'}"]
+        lines += [f"projector    tensorboard --logdir {directory}"]
     print("\n".join(lines))
 
 

@@ -4,12 +4,14 @@ It lies beside the file, under a name with the number of the directory's mark: n
 """
 
 import contextlib
+import csv
+import io
 import json
 import os
 import pathlib
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from tl_strategies.directories import MARK, make_directory, number_near
@@ -60,6 +62,13 @@ def write_text(target: pathlib.Path, text: str) -> None:
     """Write a small text file, whole or not at all."""
     with atomic_write(target) as aside:
         aside.write_text(text, encoding="utf-8", errors="surrogateescape", newline="")
+
+
+def csv_text(rows: Iterable[Iterable[object]]) -> str:
+    """Rows as the text of a .csv file."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue()
 
 
 def read_text(path: pathlib.Path) -> str:

@@ -33,7 +33,8 @@ CODES = {  # options of `fixed`, and further settings
     "no unit length": ({"unit_length": False}, {}),
     "power 0.5": ({"power": 0.5}, {}),
     "all units": ({"units": "all"}, {}),
-    "best tenth of all": ({"units": "all", "standardize": True, "select": 0.1}, {}),
+    "all, standardised": ({"units": "all", "standardize": True}, {}),
+    "the best 30 % of these": ({"units": "all", "standardize": True, "select": 0.3}, {}),
     "16 views": ({}, {"augment": "crops16"}),
 }
 
@@ -63,7 +64,7 @@ def fixed(task: str, name: str, runs: pathlib.Path) -> list[float]:
     options, settings = CODES[name]
     scores = []
     for split in range(SPLITS):
-        directory = runs / f"{task}-{name.replace(' ', '_')}-{split}"
+        directory = runs / f"{task}-{name.replace(' ', '_').replace('%', '')}-{split}"
         given = {"dataset": dataset(task), "shots": SHOTS, "split_seed": split} | settings
         resume = (directory / "plan.json").is_file()
         run = tl.fit("fixed", option=options, run_dir=str(directory), resume=resume, **given)

@@ -120,6 +120,7 @@ def test_several_labels(settings, photos, tmp_path, capsys):
         (["RUN", "x.png", "--sort", "/dev/null"], "--sort must be a path to write to"),
         (["a", "x.png", "--heatmap", "/dev/null"], "--heatmap must be a path to write to"),
         (["a", "x.png", "--heatmap", "MAPS", "--views", "2"], "--views must be 1 with --heatmap"),
+        (["a", "x.png", "--views", "crops"], "--views must be at least 1, or crops16"),
         (["a", "x.png", "--unit", "2"], "--unit must come with --heatmap. Received: 2"),
         (["RUN", "x.png", "--threshold", "3"], "--threshold must be from 0 to 1"),
         (["~nobody_at_all/run", "x.png"], "A path must be one that you can read"),

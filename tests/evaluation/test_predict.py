@@ -11,6 +11,8 @@ from PIL import Image
 
 import tl_strategies as tl
 from tests.conftest import draw
+from tl_strategies.data.augment import FIXED_VIEWS, fixed_views
+from tl_strategies.data.decode import decode_images
 from tl_strategies.evaluation.predict import Predictor, image_paths
 
 
@@ -98,6 +100,19 @@ def test_views_are_seeded_and_differ_from_none(run):
     assert np.abs(views - once).max() > 1e-4
     assert np.isfinite(run.predict(paths[:1], 300)).all()
     np.testing.assert_allclose(views.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_sixteen_views_are_those_of_training(run):
+    paths, _ = predicted(run)
+    fitted = np.stack([*decode_images(paths, run.model.input_shape[1])])
+    each = [
+        run.model.predict(fixed_views(fitted, np.full(len(fitted), view)), verbose=0)
+        for view in range(FIXED_VIEWS)
+    ]
+    np.testing.assert_allclose(run.predict(paths, "crops16"), np.mean(each, axis=0), atol=1e-6)
+    for wrong in ("crops", 0, 1.5):
+        with pytest.raises(tl.UsageError, match="at least 1, or crops16"):
+            run.predict(paths, wrong)
 
 
 def test_several_runs_are_averaged(run, tmp_path, settings):

@@ -26,7 +26,7 @@ for line in sys.stdin:
     model = keras.models.load_model(f"{directory}/model.keras")
     assert not model.compiled
     with open(f"{directory}/predictions.csv") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row["part"] == "test"]
     images, size = [], model.input_shape[1:3]
     for row in rows:
         image = Image.open(row["path"]).convert("RGB")

@@ -4,19 +4,20 @@ A label looks wrong by confident learning (Northcutt, Jiang and Chuang 2021; cle
 the probabilities of a linear classifier that has not seen the image.
 """
 
-import csv
 import dataclasses
-import io
+import pathlib
 
 import numpy as np
 from scipy.special import expit, softmax
 
 from tl_strategies.analysis.probe.codes import last_codes
 from tl_strategies.data.images import Images
-from tl_strategies.output import cell
+from tl_strategies.files import csv_text, write_text
+from tl_strategies.output import cell, shown
 from tl_strategies.plans.plan import Head
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.task import Task
+from tl_strategies.tracking.figures import save_figure, sheet_figure
 from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.classifier import fit_classifier
 from tl_strategies.training.space import Sample, unit_length
@@ -27,6 +28,8 @@ NEAR = 0.1  # of the median distance to the nearest image: nearer ones are copie
 FAR = 3.0  # times the quartile range above the third quartile of the distances is an outlier
 ROUNDING = 1e-6  # below which a cosine distance is none
 CHUNK = 1000  # images whose neighbours are looked for at once
+TABLE, SHEET = "labels.csv", "labels.png"
+WORST = 36  # on the sheet
 COLUMNS = ("path", "label", "finding", "likelier", "probability", "copy_of")
 
 
@@ -65,20 +68,25 @@ def look_through(trainer: Trainer) -> tuple[Images, Findings]:
     return images, Findings(wrong, probabilities, *_neighbours(codes, images.parts))
 
 
-def findings_csv(images: Images, findings: Findings) -> str:
-    """A row for each finding: labels that look wrong first, from the worst."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
+def write_findings(directory: pathlib.Path, images: Images, findings: Findings) -> None:
+    """Write labels.csv, a row for each finding, and labels.png, labels that look wrong."""
     listing = images.listing
-    rows = [("label looks wrong", position, "") for position in findings.wrong]
-    rows += [("copy in another part", i, listing.paths[j]) for i, j in findings.copies]
-    rows += [("outlier", position, "") for position in findings.outliers]
-    for finding, position, other in rows:
+    found = [("label looks wrong", position, "") for position in findings.wrong]
+    found += [("copy in another part", i, listing.paths[j]) for i, j in findings.copies]
+    found += [("outlier", position, "") for position in findings.outliers]
+    rows = [COLUMNS]
+    for finding, position, other in found:
         likelier, probability = findings.likelier(images, position)
         names = listing.paths[position], cell(listing.label_text(position)), finding
-        writer.writerow([*names, cell(likelier), f"{probability:.4f}", other])
-    return text.getvalue()
+        rows.append((*names, cell(likelier), f"{probability:.4f}", other))
+    write_text(directory / TABLE, csv_text(rows))
+    worst, captions = findings.wrong[:WORST], []
+    for position in worst:
+        likelier, probability = findings.likelier(images, position)
+        label = shown(listing.label_text(position)) or "none"
+        captions.append(f"{label} {probability:.2f}\n→ {shown(likelier) or 'none'}")
+    title = f"labels that look wrong, {len(worst)} of {len(findings.wrong)}: label → looks like"
+    save_figure(sheet_figure(images[worst], captions, title), directory / SHEET)
 
 
 def _unseen(codes: np.ndarray, labels: np.ndarray, task: Task) -> np.ndarray:

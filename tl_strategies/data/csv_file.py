@@ -1,7 +1,6 @@
 """Tables of images, one row each: a path and its label; split.csv, a path and its part."""
 
 import csv
-import io
 import os
 import pathlib
 import re
@@ -12,6 +11,7 @@ from tl_strategies.data.listing import Listing
 from tl_strategies.data.part_names import parts_notes, parts_of
 from tl_strategies.data.split import PARTS
 from tl_strategies.errors import UsageError
+from tl_strategies.files import csv_text
 from tl_strategies.task import Task
 
 COLUMNS = ("path", "label", "labels", "split", "group", "weight")
@@ -99,15 +99,13 @@ def read_split(file: str, listing: Listing) -> np.ndarray:
 
 def split_csv(listing: Listing, parts: np.ndarray) -> str:
     """The text of split.csv: path, label, part; and group and weight where there are any."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
     columns = {"group": listing.groups, "weight": listing.weights}
     more = {name: values for name, values in columns.items() if values is not None}
-    writer.writerow(["path", "label", "part", *more])
+    rows = [["path", "label", "part", *more]]
     for i, (path, part) in enumerate(zip(listing.paths, parts, strict=True)):
         rest = [f"{values[i]:.7g}" for values in more.values()]
-        writer.writerow([path, listing.label_text(i), part, *rest])
-    return text.getvalue()
+        rows.append([path, listing.label_text(i), part, *rest])
+    return csv_text(rows)
 
 
 def _locate(path: pathlib.Path, rows: list[dict]) -> list[str]:

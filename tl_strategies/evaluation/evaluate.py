@@ -1,7 +1,5 @@
 """Evaluation of a saved model: predictions.csv, metrics, figures."""
 
-import csv
-import io
 import itertools
 import pathlib
 import time
@@ -15,7 +13,7 @@ from matplotlib.figure import Figure
 from tl_strategies import metrics
 from tl_strategies.data.images import Images
 from tl_strategies.evaluation.sheets import predicted_text, trouble_sheets
-from tl_strategies.files import write_text
+from tl_strategies.files import csv_text, write_text
 from tl_strategies.output import cell
 from tl_strategies.tracking import figures
 from tl_strategies.tracking.tensorboard import Tracker
@@ -115,12 +113,10 @@ def evaluate_features(
 def predictions_csv(images: Images, predictions: dict[str, np.ndarray]) -> str:
     """The text of predictions.csv; a label that a spreadsheet would compute begins with '."""
     listing = images.listing
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["path", "label", "predicted", "part", *map(cell, listing.task.names)])
+    rows = [["path", "label", "predicted", "part", *map(cell, listing.task.names)]]
     for part, probabilities in predictions.items():
         for position, row in zip(images.positions(part), probabilities, strict=True):
             label, predicted = listing.label_text(position), predicted_text(listing.task, row)
             names = [listing.paths[position], cell(label), cell(predicted), part]
-            writer.writerow([*names, *(f"{value:.7g}" for value in row)])
-    return text.getvalue()
+            rows.append([*names, *(f"{value:.7g}" for value in row)])
+    return csv_text(rows)

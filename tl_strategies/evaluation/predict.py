@@ -68,6 +68,8 @@ class Predictor:
             views: how many are averaged: the image, and seeded crops and flips of it; or
                 "crops16", see `fixed_views`.
         """
+        if views != "crops16" and not (isinstance(views, int) and views >= 1):
+            raise UsageError(f"views must be at least 1, or crops16. Received: {views!r}.")
         copies = itertools.tee(sources, len(self._forwards))
         decoded = zip(
             *(decode_images(s, size) for s, size in zip(copies, self._forwards, strict=True)),

@@ -3,9 +3,7 @@
 Of the checkpoints it keeps those of the best training.
 """
 
-import csv
 import dataclasses
-import io
 import math
 import pathlib
 import shutil
@@ -16,7 +14,7 @@ from typing import Any
 import keras_tuner
 from keras_tuner.engine.trial import Trial
 
-from tl_strategies.files import read_json, write_text
+from tl_strategies.files import csv_text, read_json, write_text
 from tl_strategies.runs.job import Job
 from tl_strategies.runs.trainer import RESULT
 from tl_strategies.search.oracles import PersistentOracle, reason
@@ -102,9 +100,7 @@ class Report:
                 scores = [f"{result[f'{part}_score']:.6g}" for part in PARTS]
                 ends = [result["seed"], "completed", *scores, f"{result['seconds']:.1f}", ""]
                 rows.append([name, result["n"], *point, *ends])
-        text = io.StringIO()
-        csv.writer(text, lineterminator="\n").writerows(rows)
-        write_text(self.directory / "trials.csv", text.getvalue())
+        write_text(self.directory / "trials.csv", csv_text(rows))
 
     def prune(self) -> None:
         """Delete the checkpoints of trials that have ended, but of the best training."""

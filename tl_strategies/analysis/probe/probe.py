@@ -3,7 +3,6 @@
 import csv
 import dataclasses
 import hashlib
-import io
 import pathlib
 import time
 from typing import Any
@@ -12,13 +11,14 @@ import numpy as np
 
 from tl_strategies.analysis.probe.classifiers import score_codes
 from tl_strategies.analysis.probe.codes import unit_codes
+from tl_strategies.analysis.probe.pictures import FOLDER, PICTURE, draw_features
 from tl_strategies.analysis.probe.report import summarise, write_report
 from tl_strategies.analysis.probe.settings import GROUPS, ProbeSettings
 from tl_strategies.backbones.units import find_depth
 from tl_strategies.data.split import PARTS
 from tl_strategies.directories import claimed
 from tl_strategies.errors import UsageError
-from tl_strategies.files import write_text
+from tl_strategies.files import csv_text, write_text
 from tl_strategies.runs.job import Checked, Job, create_run_directory, prepare
 from tl_strategies.runs.manifest import begin, to_json, to_toml
 from tl_strategies.runs.trainer import Trainer
@@ -28,7 +28,10 @@ from tl_strategies.tracking.progress import progress_bar
 from tl_strategies.training.forward import model_digest
 
 RECORD = "probing.json"
-NAMES = (RECORD, "config.toml", "probe.csv", "summary.json", "table.txt", "probe.png")
+NAMES = (
+    *(RECORD, "config.toml", "probe.csv", "summary.json", "table.txt", "probe.png"),
+    *(FOLDER, PICTURE),
+)
 COLUMNS = (
     *("backbone", "weights", "depth", "unit", "size", "classifier", "split"),
     *("accuracy", "seconds", "validation_accuracy"),
@@ -91,7 +94,19 @@ def run_probe(probe: ProbeSettings, jobs: list[Job]) -> dict[str, Any]:
         summary = summarise(list(rows.values()), jobs[0], _chance(jobs[0]))
         write_text(directory / "summary.json", to_json(summary))
         write_report(directory, summary)
+        if probe.pictures and not (directory / PICTURE).is_file():
+            _draw(probe, jobs[0])
         return summary
+
+
+def _draw(probe: ProbeSettings, job: Job) -> None:
+    """Pictures of the features of the first network."""
+    trainer = Trainer(job)
+    images = trainer.images(_split_settings(job.settings, 0))
+    codes = unit_codes(trainer, images, np.arange(len(images.keys)))
+    depths = depths_of(probe, job)
+    units = [job.units[depth - 1] for depth in depths]
+    draw_features(job.directory, images, [codes[depth - 1] for depth in depths], units)
 
 
 def _probe(probe: ProbeSettings, job: Job, rows: dict[tuple, dict[str, Any]]) -> None:
@@ -171,17 +186,15 @@ def _read_rows(file: pathlib.Path) -> dict[tuple, dict[str, Any]]:
 
 
 def _write_rows(file: pathlib.Path, rows: dict[tuple, dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows.values())
-    write_text(file, text.getvalue())
+    lines = ([row[name] for name in COLUMNS] for row in rows.values())
+    write_text(file, csv_text([COLUMNS, *lines]))
 
 
 def _manifest(probe: ProbeSettings, jobs: list[Job]) -> dict[str, str]:
     """All that determines the results of a probe; config.toml, which replays it."""
     config = jobs[0].settings.to_config()
     flags = {name: config.get(name) for name in names_of(*GROUPS)} | dataclasses.asdict(probe)
+    del flags["pictures"]  # may be asked for later
     listing = jobs[0].listing
     keys = hashlib.blake2b(b"".join(listing.contents.digests()))
     keys.update(repr(listing.labels.tolist()).encode())

@@ -32,6 +32,11 @@ class ProbeSettings:
         "half are dropped",
     )
     splits: int = setting(5, "random splits of the images", at_least=1)
+    pictures: bool = setting(
+        False,
+        "also draw the features of the lowest and the highest unit, by PCA and t-SNE, and "
+        "show those of all units in TensorBoard's projector",
+    )
 
     def __post_init__(self):
         for name in ("backbone", "weights"):

@@ -1,7 +1,5 @@
 """What a study leaves: curve.csv, summary.json, two figures, and the same for TensorBoard."""
 
-import csv
-import io
 import pathlib
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 from tl_strategies.analysis.study.findings import kind_of, paragraph, summarise
 from tl_strategies.analysis.study.published import published, published_differences
 from tl_strategies.analysis.study.settings import CurveSettings
-from tl_strategies.files import write_text
+from tl_strategies.files import csv_text, write_text
 from tl_strategies.runs.manifest import to_json
 from tl_strategies.tracking.curves import curve_figure, difference_figure
 from tl_strategies.tracking.figures import save_figure
@@ -34,11 +32,8 @@ def write_report(
     """
     rows = sorted(results, key=lambda row: [row[name] for name in CELL])
     rows = [{**row, "kind": kind_of(row["split"])} for row in rows]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(FORMATS)
-    writer.writerows([format(row[name], how) for name, how in FORMATS.items()] for row in rows)
-    write_text(directory / "curve.csv", text.getvalue())
+    lines = ([format(row[name], how) for name, how in FORMATS.items()] for row in rows)
+    write_text(directory / "curve.csv", csv_text([FORMATS, *lines]))
     metric = "validation_accuracy" if curve.score == "paper" else "test_accuracy"
     summary = about | summarise(rows, metric)
     means = summary["means"]
