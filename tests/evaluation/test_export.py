@@ -206,7 +206,7 @@ def test_packages_that_are_not_there(run, monkeypatch):
 
 
 def test_the_readme_s_lines_serve_it(run, monkeypatch):
-    readme = (pathlib.Path(__file__).parents[2] / "README.md").read_text()
+    readme = (pathlib.Path(__file__).parents[2] / "docs" / "tl-export.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", readme, re.S)
     (lines,) = [block for block in blocks if "InferenceSession" in block]
     file = run.export("onnx", out=run.directory / "served")["directory"] / "model.onnx"
