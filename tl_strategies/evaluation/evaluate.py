@@ -17,6 +17,7 @@ from tl_strategies.files import csv_text, write_text
 from tl_strategies.output import cell
 from tl_strategies.tracking import figures
 from tl_strategies.tracking.tensorboard import Tracker
+from tl_strategies.training.calibration import uncalibrated
 from tl_strategies.training.features import Features
 from tl_strategies.training.forward import make_forward, run_rows
 from tl_strategies.training.inputs import part_inputs
@@ -29,6 +30,7 @@ def evaluate_saved(
     images: Images,
     tracker: Tracker,
     validation: np.ndarray | None = None,
+    temperature: float | None = None,
 ) -> dict[str, Any]:
     """Load the model that a run has saved, evaluate that, and write what comes out.
 
@@ -38,9 +40,11 @@ def evaluate_saved(
         tracker: is told what comes out.
         validation: probabilities of a model that was not fitted on the validation images, where
             the saved one was.
+        temperature: that the model was given; see `calibrate`.
 
     Returns:
-        Metrics by part, those of each class on test images, and the seconds that it took.
+        Metrics by part, those of each class on test images, what the temperature has changed, and
+        the seconds that it took.
     """
     start = time.perf_counter()
     model = keras.models.load_model(directory / "model.keras")
@@ -62,7 +66,13 @@ def evaluate_saved(
         tracker.write_image(f"{name}, test", pixels)
     tracker.flush()
     classes = metrics.score_classes(predictions["test"], labels["test"], listing.task.names)
-    return {**results, "classes": classes, "seconds": time.perf_counter() - start}
+    calibration = {"temperature": temperature}
+    for part, values in predictions.items() if temperature else ():
+        before = uncalibrated(values, temperature, listing.task.multilabel)
+        error = metrics.score(before, labels[part])["calibration_error"]
+        calibration[f"{part}_error_before"] = error
+    seconds = time.perf_counter() - start
+    return {**results, "classes": classes, "calibration": calibration, "seconds": seconds}
 
 
 def _figures(

@@ -32,6 +32,7 @@ from tl_strategies.runs.shares import prefetch_by
 from tl_strategies.runs.trainer import MODEL, Trainer, save_model
 from tl_strategies.settings.groups import Workers
 from tl_strategies.tracking.tensorboard import SECONDS
+from tl_strategies.training.calibration import calibrate
 from tl_strategies.training.checkpoint import copy_checkpoints
 from tl_strategies.training.engine import DivergedError, Engine
 from tl_strategies.training.forward import input_range, range_text
@@ -169,8 +170,9 @@ def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
             f"{error} The best weights before that are in {directory / MODEL}."
         ) from error
     trainable = _trainable(engine, job)
+    given = calibrate(features)
     save_model(features.model, directory)
-    evaluation = evaluate_saved(directory, images, engine.tracker, engine.validation)
+    evaluation = evaluate_saved(directory, images, engine.tracker, engine.validation, given)
     metrics = {
         "strategy": plan.strategy,
         "n": plan.n,
@@ -181,6 +183,7 @@ def _run(job: Job, trainer: Trainer, workers: Workers) -> Run:
         "test": evaluation["test"],
         "validation": evaluation.get("validation", {}),
         "classes": evaluation["classes"],
+        "calibration": evaluation["calibration"],
         "seconds": {
             "total": time.perf_counter() - start + engine.earlier,
             "features": features.seconds,
