@@ -99,7 +99,8 @@ def summary(result) -> str:
         ]
         lines.append(f"{name.replace('_', ' '):<24}" + "".join(f"{v:>16}" for v in values))
     if "folds" in metrics:
-        return "\n".join([*lines, "", f"runs         {directory / 'fold*'}"])
+        lines += ["", *cli.whereabouts(directory, predictions="predictions.csv")]
+        return "\n".join([*lines, f"runs         {directory / 'fold*'}"])
     files = {"model": "model.keras", "predictions": "predictions.csv"}
     lines += ["", *cli.whereabouts(directory, **files)]
     return "\n".join([*lines, f"new images   tl-predict {cli.quoted(directory)} IMAGE …"])

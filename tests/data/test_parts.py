@@ -81,11 +81,14 @@ def test_groups_are_stratified(multilabel):
 
 def test_folds_test_on_everything_once():
     made, keys = listing(1)
-    tested = np.zeros(COUNT, int)
-    for fold in (1, 2, 3):
-        parts = assign_parts(made, keys, Splitting(folds=3, fold=fold))[2]
-        tested += parts == "test"
-    assert (tested == 1).all()
+    for folds in (2, 3, 5):
+        tested = np.zeros(COUNT, int)
+        for fold in range(1, folds + 1):
+            parts = assign_parts(made, keys, Splitting(folds=folds, fold=fold))[2]
+            tested += parts == "test"
+            trained = np.mean(parts[parts != "test"] == "train")
+            assert trained == pytest.approx(0.85, abs=0.03)
+        assert (tested == 1).all()
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,15 @@ def test_each_fold_is_a_run(settings, tmp_path):
         with (tmp_path / "run" / f"fold{k}" / "split.csv").open() as lines:
             tested += [row["path"] for row in csv.DictReader(lines) if row["part"] == "test"]
     assert len(tested) == len(set(tested)) == 42
+    with (tmp_path / "run" / "predictions.csv").open(newline="") as lines:
+        rows = list(csv.DictReader(lines))
+    assert sorted(row["path"] for row in rows) == sorted(tested)
+    right = statistics.fmean(row["label"] == row["predicted"] for row in rows)
+    assert run.metrics["pooled"]["accuracy"] == pytest.approx(right)
+    for name, values in run.metrics["classes"].items():
+        hits = [row["predicted"] == name for row in rows if row["label"] == name]
+        assert values["recall"] == pytest.approx(statistics.fmean(hits))
+    assert (tmp_path / "run" / "confusion_matrix.png").is_file()
     with pytest.raises(tl.UsageError, match="--run_dir must not hold a run yet"):
         tl.fit("head", folds=3, **settings)
     again = tl.fit("head", folds=3, resume=True, **settings)
@@ -32,7 +41,7 @@ def test_each_fold_is_a_run(settings, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
-        ({"folds": 2}, "--folds must be at least 3"),
+        ({"folds": 1}, "--folds must be at least 2"),
         ({"folds": 3, "fold": 4}, "--fold must be at most --folds 3"),
         ({"fold": 1}, "--fold must be"),
         ({"folds": 3, "split": "split.csv"}, "Only one of these"),

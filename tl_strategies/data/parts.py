@@ -101,7 +101,7 @@ def _complete(
 def _fold(
     listing: Listing, groups: np.ndarray, given: np.ndarray | None, how: Splitting
 ) -> np.ndarray:
-    """One fold to test on, the next one to validate on, the others to train on."""
+    """One fold to test on; of the others a share of each class to validate on."""
     if given is not None and len(set(given)) > 1:
         raise UsageError(
             f"--folds must come with data that has no parts yet. Received: {listing.source}, which "
@@ -110,7 +110,9 @@ def _fold(
     number = stratify(listing.labels, groups, (1 / how.folds,) * how.folds, how.seed)
     parts = np.full(len(number), "train", dtype="<U10")
     parts[number == how.fold - 1] = "test"
-    parts[number == how.fold % how.folds] = "validation"
+    rest = np.flatnonzero(parts == "train")
+    fractions = (1 - FRACTION, FRACTION)
+    parts[rest] = split(listing.labels[rest], how.seed, groups[rest], fractions)
     return parts
 
 

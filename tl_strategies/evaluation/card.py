@@ -89,7 +89,8 @@ def _split(settings: Settings, given_parts: bool, refit: bool) -> str:
     if how.file:
         text = f"Split as {_plain(how.file)} says."
     elif how.folds:
-        text = f"Fold {how.fold} of {how.folds} is for tests, the next validates; seed {how.seed}."
+        text = f"Fold {how.fold} of {how.folds} is for tests, 15 % of the rest validates; seed "
+        text += f"{how.seed}."
     elif how.protocol != "none":
         text = f"Split by the protocol {how.protocol}, seed {how.seed}."
     elif given_parts:

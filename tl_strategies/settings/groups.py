@@ -84,7 +84,9 @@ class Folds:
     """Cross-validation."""
 
     folds: int | None = setting(
-        None, "cross-validate: so many runs, each tests on another fold", at_least=3
+        None,
+        "cross-validate: so many runs, each tests on another fold and trains on the others",
+        at_least=2,
     )
     fold: int | None = setting(None, "do the run of this fold alone, from 1", at_least=1)
 
