@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 
 _NAMES = {
     "api": ("curve", "fit", "load", "probe", "search_depth"),  # need TensorFlow under Keras
+    "backbones.convolutional": ("convolutionalize",),
     "backbones.units": ("Unit", "find_units"),
     "backbones.zoo": ("load_backbone",),
     "errors": ("UsageError",),
