@@ -163,10 +163,13 @@ def _describe(head: Head) -> str:
     pooling = {"avg": "average pooling", "flatten": "flattened"}
     layers = [pooling.get(head.pooling, f"{head.pooling} pooling")]
     if head.units:
-        layers[0] += f" of units {', '.join(map(str, head.units))}"
+        first, *_, last = (*head.units, head.units[-1])
+        whole = len(head.units) == last - first + 1 > 2
+        units = f"{first} to {last}" if whole else ", ".join(map(str, head.units))
+        layers[0] += f" of unit{'s' * (len(head.units) > 1)} {units}"
     layers += [f"power {head.power:g}"] * (head.power != 1) + ["unit length"] * head.unit_length
     layers += ["standardised"] * head.standardize
-    layers += [f"the best {head.select:.3g} of the values"] * (head.select < 1)
+    layers += [f"the best {head.select:.2%} of values"] * (head.select < 1)
     for size in head.hidden:
         layers += [*dropout, f"dense {size} + ReLU"]
     classifier = {"knn": "nearest neighbours"}.get(head.classifier, head.classifier)
