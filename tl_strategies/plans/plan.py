@@ -169,7 +169,7 @@ def _describe(head: Head) -> str:
         layers[0] += f" of unit{'s' * (len(head.units) > 1)} {units}"
     layers += [f"power {head.power:g}"] * (head.power != 1) + ["unit length"] * head.unit_length
     layers += ["standardised"] * head.standardize
-    layers += [f"the best {head.select:.2%} of values"] * (head.select < 1)
+    layers += [f"the best {100 * head.select:.3g} % of values"] * (head.select < 1)
     for size in head.hidden:
         layers += [*dropout, f"dense {size} + ReLU"]
     classifier = {"knn": "nearest neighbours"}.get(head.classifier, head.classifier)
