@@ -135,3 +135,26 @@ def test_a_changed_weight_or_depth_finds_nothing_wrong(make):
     forward = make_forward(features.cut(3)[0])
     expected = np.stack([*run_rows(forward, images.array, np.arange(70))])
     np.testing.assert_array_equal(second, expected)
+
+
+@pytest.mark.parametrize(("start", "end"), [(0, 3), (3, None)])
+def test_a_forward_that_is_asked_for_again_follows_every_weight(make, start, end):
+    features, images = make("store")
+    rows = images.array[np.arange(5)]
+    rows = features.forward(0, start)(rows) if start else rows
+    before = features.forward(start, end)(rows)
+    for weight in features.model.weights:
+        weight.assign(weight * 1.1)
+    after = features.forward(start, end)(rows)
+    expected = make("other")[0].forward(start, end)(rows)
+    assert not np.allclose(before, after, rtol=1e-3)
+    np.testing.assert_array_equal(after, expected)
+
+
+def test_features_of_another_rule_of_folding_are_not_found(make, monkeypatch):
+    features, images = make("store")
+    for version, found in ((1, False), (1, True), (2, False)):
+        monkeypatch.setattr("tl_strategies.training.features.VERSION", version)
+        asked = images.array.asked
+        features.fetch(3, {"train": images})
+        assert (images.array.asked == asked) == found

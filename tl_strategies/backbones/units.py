@@ -186,7 +186,7 @@ def _kernels(piece: list) -> list:
     return [node for node in piece if is_kernel(node)]
 
 
-def _block_name(piece: list) -> str | None:
+def block_name(piece: list) -> str | None:
     """The block's name that the kernels of a piece share, or its operations where it has none."""
     named = [node for node in _kernels(piece) or piece if _is_named(node)]
     matches = [BLOCK.match(node.operation.name) for node in named]
@@ -207,9 +207,9 @@ def _join_kernels(segments: list[list]) -> list[list]:
             waiting = []
             continue
         following = next((later for later in segments[i + 1 :] if _kernels(later)), None)
-        block = _block_name(segment)
-        starts = following is not None and block is not None and block == _block_name(following)
-        if not pieces or waiting or (starts and block != _block_name(pieces[-1])):
+        block = block_name(segment)
+        starts = following is not None and block is not None and block == block_name(following)
+        if not pieces or waiting or (starts and block != block_name(pieces[-1])):
             waiting = waiting + segment
         else:
             pieces[-1] += segment
@@ -231,7 +231,7 @@ def _merges(piece: list) -> list:
 def _join_blocks(pieces: list[list]) -> list[list]:
     """Join neighbours of one block, unless every one of them is plain, or a whole block itself."""
     joined = []
-    for name, group in itertools.groupby(pieces, _block_name):
+    for name, group in itertools.groupby(pieces, block_name):
         run = list(group)
         whole = name is None or all(map(_is_plain, run)) or all(map(_merges, run))
         joined += run if whole else [[node for piece in run for node in piece]]
@@ -239,7 +239,7 @@ def _join_blocks(pieces: list[list]) -> list[list]:
 
 
 def _unit_name(piece: list) -> str | None:
-    kernels, block = _kernels(piece), _block_name(piece)
+    kernels, block = _kernels(piece), block_name(piece)
     if block is not None and (not _is_plain(piece) or _merges(piece)):
         return block
     telling = kernels if len(kernels) == 1 else _merges(piece)[-1:]

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import keras
 import numpy as np
 
+from tl_strategies.backbones.folding import VERSION
 from tl_strategies.backbones.surgery import cut
 from tl_strategies.backbones.units import Unit
 from tl_strategies.data.images import Images
@@ -18,7 +19,7 @@ from tl_strategies.store.rows import LazyRows, joined, sliced
 from tl_strategies.store.store import Store
 from tl_strategies.store.wanted import Wanted
 from tl_strategies.tracking.progress import progress_bar
-from tl_strategies.training.forward import Forward, identity_of, make_forward, run_rows
+from tl_strategies.training.forward import FoldedForward, Forward, identity_of, run_rows
 from tl_strategies.training.inputs import Inputs
 
 
@@ -39,7 +40,7 @@ class Features:
     entries: dict[int, tuple[str, int]] = dataclasses.field(default_factory=dict)
     optimizers: dict[int, tuple[tuple, list]] | None = None
     _cuts: dict[int, tuple] = dataclasses.field(default_factory=dict, init=False)
-    _forwards: dict[tuple, Forward] = dataclasses.field(default_factory=dict, init=False)
+    _forwards: dict[tuple, FoldedForward] = dataclasses.field(default_factory=dict, init=False)
 
     @property
     def summary(self) -> dict[str, int | str]:
@@ -61,11 +62,15 @@ class Features:
         return self._cuts[depth]
 
     def forward(self, start: int, end: int | None) -> Forward:
-        """From features at a depth (0: images) to those at another (None: probabilities)."""
+        """From features at a depth (0: images) to those at another (None: probabilities).
+
+        The weights are those of now; ask again when they have changed.
+        """
         if (start, end) not in self._forwards:
             first = self.tensor(start) if start else self.model.inputs[0]
             stretch = self.cut(start)[1] if end is None else keras.Model(first, self.tensor(end))
-            self._forwards[start, end] = make_forward(stretch)
+            self._forwards[start, end] = FoldedForward(stretch)
+        self._forwards[start, end].renew()
         return self._forwards[start, end]
 
     def kept(self, depth: int) -> bool:
@@ -121,7 +126,7 @@ class Features:
         return depth_tensor(self.model, self.plan, self.units, depth)
 
     def _identity(self, prefix: keras.Model) -> dict[str, object]:
-        return identity_of("features", self.images, prefix=prefix)
+        return identity_of("features", self.images, prefix=prefix) | {"folding": VERSION}
 
     def _way_to(
         self, depth: int, keys: np.ndarray, source: LazyRows, rows: np.ndarray

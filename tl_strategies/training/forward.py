@@ -1,7 +1,6 @@
 """Running a network over rows, in inference mode; what determines its output; its input's range."""
 
 import concurrent.futures
-import functools
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator
@@ -11,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from tl_strategies.backbones.folding import assign_folded, fold
 from tl_strategies.backbones.units import first_kernel_input
 from tl_strategies.data.images import Images
 from tl_strategies.store.rows import LazyRows
@@ -24,8 +24,38 @@ LARGE = 20  # values above are hardly preprocessed
 Forward = Callable[[np.ndarray], np.ndarray]
 
 
-def make_forward(model: keras.Model) -> Forward:
-    """A function from a batch to the model's output in inference mode.
+class FoldedForward:
+    """From a batch to a model's output in inference mode, by what `fold` makes of the model.
+
+    The weights are those that the model has at the first call, or at the first one after `renew`.
+    """
+
+    def __init__(self, model: keras.Model):
+        self._model = model
+        self._made: tuple[keras.Model, Callable] | None = None
+        self._renewed = False
+
+    def renew(self) -> None:
+        """Have the next call look at the model's weights again: they may have changed."""
+        self._renewed = True
+
+    def __call__(self, batch: np.ndarray) -> np.ndarray:
+        if self._made is None:  # only when it is used: what the store has is not computed
+            folded = fold(self._model)
+            self._made = folded, traced(folded)
+        elif self._renewed:
+            assign_folded(self._made[0], self._model)
+        self._renewed = False  # not before: another thread would compute with the old weights
+        return self._made[1](tf.constant(batch, "float32")).numpy()
+
+
+def make_forward(model: keras.Model) -> FoldedForward:
+    """A function from a batch to the output, in inference mode, of a model trained no more."""
+    return FoldedForward(model)
+
+
+def traced(model: keras.Model) -> Callable[[tf.Tensor], tf.Tensor]:
+    """The model in inference mode as one graph.
 
     XLA is off: on the CPU it makes convolutions several times slower.
     """
@@ -34,11 +64,7 @@ def make_forward(model: keras.Model) -> Forward:
     def forward(batch):
         return tf.cast(model(batch, training=False), "float32")
 
-    @functools.cache
-    def call():  # traced when it is first used: what the store has is not computed
-        return forward.get_concrete_function(tf.TensorSpec(model.inputs[0].shape, "float32"))
-
-    return lambda batch: call()(tf.constant(batch, "float32")).numpy()
+    return forward.get_concrete_function(tf.TensorSpec(model.inputs[0].shape, "float32"))
 
 
 def run_rows(

@@ -19,7 +19,7 @@ from tl_strategies.training.features import Features
 from tl_strategies.training.memory import release_gradients
 
 ROOM = 500e6  # bytes that networks may take, as `network_bytes` estimates them
-LAYER, PARAMETER = 1e6, 16  # bytes that each takes: of graphs; of its weight, state and copies
+LAYER, PARAMETER = 1e6, 20  # bytes that each takes: of graphs; of its weight, state and copies
 
 
 class Networks:
