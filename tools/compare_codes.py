@@ -25,7 +25,7 @@ from tl_strategies.runs.job import open_job
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.run import Settings
 
-TASKS = ("clipart", "emoji", "icons_oxygen", "glyphs", "fashion_500")
+TASKS = ("clipart", "emoji", "icons_oxygen", "glyphs", "digits")
 SHOTS, SPLITS, DEPTHS = 30, 5, (1, 6, 9, 12, 15, 18)
 WEIGHTS = {"imagenet": "pretrained", "none": "random"}
 CODES = {  # options of `fixed`, and further settings
