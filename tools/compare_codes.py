@@ -1,4 +1,4 @@
-"""Codes of a frozen network side by side, on five data sets: what Razavian, DeCAF, Head2Toe say.
+"""Codes of a frozen network side by side, on four data sets: what Razavian, DeCAF, Head2Toe say.
 
     python tools/compare_codes.py --out docs
 
@@ -25,7 +25,7 @@ from tl_strategies.runs.job import open_job
 from tl_strategies.runs.trainer import Trainer
 from tl_strategies.settings.run import Settings
 
-TASKS = ("clipart", "emoji", "icons_oxygen", "glyphs", "digits")
+TASKS = ("clipart", "emoji", "glyphs", "digits")
 SHOTS, SPLITS, DEPTHS = 30, 5, (1, 6, 9, 12, 15, 18)
 WEIGHTS = {"imagenet": "pretrained", "none": "random"}
 CODES = {  # options of `fixed`, and further settings
