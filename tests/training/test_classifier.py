@@ -186,7 +186,7 @@ def test_the_penalty_is_the_best_of_those_looked_at(kind):
     assert done == [*range(1, len(done)), classifier.MOST_FITS]
     fit = classifier.Fit(head, classifier._space(head, train, validation), validation, 0)
     scores = {}
-    for each in fit.solve(train, PENALTIES):
+    for each in fit.solve(*fit.project(train), PENALTIES):
         told = each.scores(validation.codes)
         loss = temperature(told, validation.labels)[1]
         scores[each.choice] = score(told, validation.labels), -loss

@@ -46,12 +46,15 @@ def fit_classifier(
         regression, are scaled by one temperature, chosen on validation images.
     """
     fit = Fit(head, _space(head, train, validation), validation, seed)
-    both = train.and_also(validation)
     if head.classifier == "knn":
-        first = fit.nearest(train)
-        return first, fit.nearest(both, first.choice) if head.refit else first
-    first = fit.best(train, progress, fine)
-    last = next(fit.solve(both, [first.choice])) if head.refit else first
+        first = last = fit.nearest(train)
+        if head.refit:
+            last = fit.nearest(train.and_also(validation), first.choice)
+        return first, last
+    first = last = fit.best(train, progress, fine)
+    if head.refit:
+        both = fit.project(train.and_also(validation))
+        last = next(fit.solve(*both, [first.choice]))
     if head.classifier != "logistic_regression":
         factor, _ = temperature(first.scores(validation.codes), validation.labels)
         return first.scaled(factor), last.scaled(factor)
@@ -67,13 +70,20 @@ class Fit:
     validation: Sample
     seed: int
 
-    def solve(self, train: Sample, penalties: Sequence[float]) -> Iterator[Linear]:
-        """The linear classifier of each C, on codes as they are."""
+    def project(self, train: Sample) -> tuple[Sample, np.ndarray | None]:
+        """Images in the space, in as few values as they span; and the axes of these."""
         projected = train._replace(codes=self.space.project(train.codes))
-        codes, labels, weights = projected.dropped(self.head.dropout, self.seed)
+        dropped = projected.dropped(self.head.dropout, self.seed)
+        codes, axes = spanned(dropped.codes[:, self.space.used])
+        return dropped._replace(codes=codes), axes
+
+    def solve(
+        self, projected: Sample, axes: np.ndarray | None, penalties: Sequence[float]
+    ) -> Iterator[Linear]:
+        """The linear classifier of each C, on codes as they are."""
         used, count = self.space.used, self.head.labels
-        rows, axes = spanned(codes[:, used])
-        given = (self.head.classifier, rows, labels, count, weights, self.seed, penalties)
+        codes, labels, weights = projected
+        given = (self.head.classifier, codes, labels, count, weights, self.seed, penalties)
         for penalty, kernel, bias in solutions(*given):
             whole = np.zeros((len(used), count))
             kernel = kernel if axes is None else axes @ kernel
@@ -89,11 +99,12 @@ class Fit:
     ) -> Linear:
         """That with the best score on validation images; on a tie, the best probabilities."""
         best, best_key, tried = None, None, []
+        projected = self.project(train)
         for step in (DECADE, 1) if fine else (DECADE,):
             at = 0 if best is None else PENALTIES.index(best.choice)
             near = PENALTIES if best is None else PENALTIES[max(at - DECADE + 1, 0) : at + DECADE]
             left = [penalty for penalty in near[::step] if penalty not in tried]
-            for found in self.solve(train, left):
+            for found in self.solve(*projected, left):
                 scores = found.scores(self.validation.codes)
                 loss = temperature(scores, self.validation.labels)[1]
                 key = score(scores, self.validation.labels), -loss
